@@ -1,0 +1,29 @@
+/** What `npm start`, `demo`, `test`, `check` and `bench` run: brings node_modules in step with package-lock.json, then starts the program. */
+import { installPackages } from "./install-packages.js";
+import { followNpm } from "./follow-npm.js";
+import { exitConfiguration, runProgram } from "./run-program.js";
+
+const turboArgs = ["run", "check:types", "check:lint", "check:format", "check:unused", "--ui=stream", "--continue"];
+
+const programs = {
+  start: (args) => {
+    if (process.env.npm_lifecycle_event !== undefined) followNpm();
+    return runProgram("apps/cli/src/main.ts", ["start", ...args]);
+  },
+  demo: (args) => runProgram("apps/cli/src/main.ts", ["demo", ...args]),
+  test: (args) => runProgram("test/support/run-tests.ts", args),
+  check: (args) => runProgram("node_modules/turbo/bin/turbo", [...turboArgs, ...args]),
+  bench: (args) => runProgram("test/bench/run.ts", args),
+};
+
+const [name, ...args] = process.argv.slice(2);
+const program = Object.hasOwn(programs, name ?? "") ? programs[name] : undefined;
+if (program === undefined) {
+  console.error(`usage: node apps/cli/bin/setup.js <${Object.keys(programs).join("|")}> [arguments]`);
+  process.exitCode = 2;
+} else if (await installPackages()) {
+  process.env.TURBO_TELEMETRY_DISABLED = "1";
+  await program(args);
+} else {
+  process.exitCode = exitConfiguration;
+}
