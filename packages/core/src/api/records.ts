@@ -1,0 +1,30 @@
+import { z } from "zod";
+import { timestamp } from "./common.ts";
+
+export const findingItem = z.object({
+  id: z.uuid(),
+  kind: z.string(),
+  subject: z.string(),
+  severity: z.enum(["info", "warning", "critical"]),
+  message: z.string(),
+  firstAt: timestamp,
+  lastAt: timestamp,
+});
+export type FindingItem = z.output<typeof findingItem>;
+
+export const policyVersionItem = z.object({
+  id: z.uuid(),
+  digest: z.string(),
+  file: z.string(),
+  author: z.string(),
+  state: z.enum(["active", "superseded"]),
+  activatedAt: timestamp,
+});
+export const policyDetails = policyVersionItem.extend({ text: z.string() });
+
+export const livez = z.object({ status: z.literal("ok") });
+export const readyz = z.object({
+  status: z.enum(["ready", "not_ready"]),
+  checks: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string().nullable() })),
+});
+export type Readyz = z.output<typeof readyz>;

@@ -1,0 +1,184 @@
+import { evaluate, type Evaluation } from "../desired/evaluate.ts";
+import { attributeOf, resolvePrincipal } from "../desired/resolve-principal.ts";
+import type { AccessFacts, DirectoryUser, Exclusion, Reason } from "../desired/types.ts";
+import { decidingVerb, isGoverned, matchesBranch } from "../policy/match-rules.ts";
+import type { Deny, Grant, PolicyRule } from "../policy/types.ts";
+import type { Entitlement, UserId } from "../words.ts";
+
+/** One rule that was considered; rule, file and line are null where no rule but a state of things speaks. */
+export interface AccessReason {
+  readonly rule: string | null;
+  readonly file: string | null;
+  readonly line: number | null;
+  /** The principal through which the rule reaches the user: `group:engineering`. */
+  readonly group: string | null;
+  /** Group names from that principal down to the user. */
+  readonly path: readonly string[];
+  /** When what the rule gives ends; null for never. */
+  readonly until: Date | null;
+  /** True for what settled the answer. */
+  readonly decides: boolean;
+  readonly text: string;
+}
+
+export interface Explanation {
+  readonly allowed: boolean;
+  /** True when some rule names this very verb on the branch (rule B2). */
+  readonly governed: boolean;
+  readonly reasons: readonly AccessReason[];
+}
+
+/** The facts, and of whom and what they are asked. */
+export interface AccessQuestion extends AccessFacts {
+  /** Null for somebody whom the directory does not know. */
+  readonly userId: UserId | null;
+  readonly entitlement: Entitlement;
+}
+
+/** Whether the user may, and every rule of the branch that was considered, the deciding one marked. Pure. */
+export function explainAccess(question: AccessQuestion): Explanation {
+  const { userId, entitlement, ...facts } = question;
+  const branch = { repository: facts.repository.name, name: facts.incarnation.names[0] };
+  const governed = isGoverned(facts.policy, branch, entitlement);
+  const user = userId === null ? undefined : facts.users.byId.get(userId);
+  const verb = decidingVerb(facts.policy, branch, entitlement);
+  if (user?.active === false) return { allowed: false, governed, reasons: [state(`${user.userName} is deactivated`)] };
+  if ("ungoverned" in verb) {
+    const allowed = verb.ungoverned === "allow";
+    return {
+      allowed,
+      governed,
+      reasons: [state(`no rule governs ${entitlement} here: ungoverned verbs are ${allowed ? "allowed" : "denied"}`)],
+    };
+  }
+  const followed =
+    verb.governedBy === entitlement ? [] : [{ ...state(`${entitlement} follows ${verb.governedBy}`), decides: false }];
+  const answer = user === undefined ? unknownUser : judgeNames(facts, user, verb.governedBy);
+  return { allowed: answer.allowed, governed, reasons: [...followed, ...answer.reasons] };
+}
+
+type Answer = Pick<Explanation, "allowed" | "reasons">;
+
+function state(text: string): AccessReason {
+  return { rule: null, file: null, line: null, group: null, path: [], until: null, decides: true, text };
+}
+
+const unknownUser: Answer = { allowed: false, reasons: [state("the directory has no such user")] };
+
+/** Under every name that counts while a rename is not verified, the answer must be yes (rule A5). */
+function judgeNames(facts: AccessFacts, user: DirectoryUser, verb: Entitlement): Answer {
+  if (facts.incarnation.state !== "active")
+    return { allowed: false, reasons: [state(`the branch is ${facts.incarnation.state}`)] };
+  const [name, ...formerNames] = facts.incarnation.names;
+  const answer = judge(facts, evaluate(facts, name), { user, verb });
+  if (!answer.allowed) return answer;
+  for (const former of formerNames) {
+    const wasVerb = decidingVerb(facts.policy, { repository: facts.repository.name, name: former }, verb);
+    const was: Answer =
+      "ungoverned" in wasVerb
+        ? { allowed: wasVerb.ungoverned === "allow", reasons: [state(`ungoverned verbs are denied`)] }
+        : judge(facts, evaluate(facts, former), { user, verb: wasVerb.governedBy });
+    if (was.allowed) continue;
+    const undecided = answer.reasons.map((reason) => ({ ...reason, decides: false }));
+    const pending = { ...state(`until the rename from ${former} is verified, its rules count too`), decides: false };
+    return { allowed: false, reasons: [...undecided, pending, ...was.reasons] };
+  }
+  return answer;
+}
+
+interface Asked {
+  readonly user: DirectoryUser;
+  readonly verb: Entitlement;
+}
+
+function judge(facts: AccessFacts, evaluation: Evaluation, asked: Asked): Answer {
+  const { user, verb } = asked;
+  const holdings = evaluation.holders.get(verb)?.get(user.id) ?? [];
+  const exclusions = evaluation.exclusions.filter((each) => each.userId === user.id && each.entitlement === verb);
+  const against = exclusions.find(({ cause }) => cause === "deny" || cause === "exclusive" || cause === "ceiling");
+  const deciding = holdings[0]?.reason ?? against;
+  const considered = evaluation.rules.flatMap((rule) => [
+    ...rule.grants
+      .filter((grant) => grant.entitlement === verb)
+      .map((grant) => tellGrant(grant, { asked, holdings, exclusions })),
+    ...rule.deny
+      .filter((deny) => deny.entitlement === verb)
+      .map((deny) => tellDeny(facts, { evaluation, rule, deny }, asked)),
+  ]);
+  const clipped = exclusions
+    .filter(({ cause }) => cause === "exclusive" || cause === "ceiling")
+    .map((each) => told(each, clipTexts[each.cause]));
+  const marked = [...considered, ...clipped].map((reason) => ({ ...reason, decides: reason.rule === deciding?.rule }));
+  const last = deciding === undefined ? [state(`no rule grants ${verb} to ${user.userName}`)] : [];
+  return { allowed: holdings.length > 0, reasons: [...marked, ...last] };
+}
+
+interface Findings {
+  readonly asked: Asked;
+  readonly holdings: readonly { readonly reason: Reason }[];
+  readonly exclusions: readonly Exclusion[];
+}
+
+const clipTexts: Record<Exclusion["cause"], string> = {
+  inactive: "would grant, but the user is deactivated",
+  expired: "would grant, but has expired",
+  untrusted: "would grant, but only for a checkout by an enrolled agent",
+  exclusive: "is withheld: the user holds what excludes it",
+  deny: "denies",
+  ceiling: "is clipped by the bot's ceiling",
+  rename: "is withheld until the rename is verified",
+};
+
+function tellGrant(grant: Grant, { asked: { user, verb }, holdings, exclusions }: Findings): AccessReason {
+  const holding = holdings.find(({ reason }) => reason.rule === grant.rule)?.reason;
+  if (holding !== undefined) {
+    const until = holding.until === null ? "" : ` until ${holding.until.toISOString()}`;
+    const limited = grant.endpoints === null ? "" : ` at ${grant.endpoints.join(", ")}`;
+    return told(holding, `grants ${verb} (${holding.kind})${until}${limited}`);
+  }
+  const exclusion = exclusions.find((each) => each.rule === grant.rule);
+  if (exclusion !== undefined) return told(exclusion, clipTexts[exclusion.cause]);
+  const { rule, file, line } = grant;
+  return told(
+    { rule, file, line, reference: null, path: [] },
+    `grants ${verb}, but not to ${user.userName}${whyNot(grant)}`,
+  );
+}
+
+function whyNot(grant: Grant): string {
+  return grant.checkout === null ? "" : " or not without a checkout";
+}
+
+interface Considered {
+  readonly evaluation: Evaluation;
+  readonly rule: PolicyRule;
+  readonly deny: Deny;
+}
+
+function tellDeny(facts: AccessFacts, { evaluation, rule, deny }: Considered, { user, verb }: Asked): AccessReason {
+  const { rule: id, file, line } = deny;
+  const reached = matchesBranch(rule, evaluation.branch, attributeOf(user))
+    ? deny.to.flatMap((principal) => {
+        const subject = resolvePrincipal(facts, principal).subjects.find((each) => each.user.id === user.id);
+        return subject === undefined ? [] : [{ reference: principal.reference, path: subject.path }];
+      })[0]
+    : undefined;
+  const through = reached ?? { reference: null, path: [] };
+  return told(
+    { rule: id, file, line, ...through },
+    reached ? `denies ${verb}` : `denies ${verb}, but not to ${user.userName}`,
+  );
+}
+
+interface Through {
+  readonly rule: string;
+  readonly file: string;
+  readonly line: number;
+  readonly reference: string | null;
+  readonly path: readonly string[];
+  readonly until?: Date | null;
+}
+
+function told({ rule, file, line, reference, path, until }: Through, text: string): AccessReason {
+  return { rule, file, line, group: reference, path, until: until ?? null, decides: false, text };
+}

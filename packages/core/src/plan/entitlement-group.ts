@@ -1,0 +1,52 @@
+/** How entitlement groups are named at endpoints (rules A6, A8; contract, "Entitlement groups on the wire"). */
+import type { Entitlement, IncarnationId, RefType } from "../words.ts";
+import type { BranchEntitlement, ScopeBranch } from "./types.ts";
+
+export const branchEntitlementSchema = "urn:branchward:scim:schemas:extension:1.0:BranchEntitlement";
+
+const externalIdPrefix = "branchward:";
+
+export const defaultDisplayNameTemplate = "{repository}:{branch}:{entitlement}";
+
+export function externalIdOf(incarnation: IncarnationId, entitlement: Entitlement): string {
+  return `${externalIdPrefix}${incarnation}:${entitlement}`;
+}
+
+/** True for every `externalId` that only Branchward may give (rule C7). */
+export function isOurExternalId(externalId: string): boolean {
+  return externalId.startsWith(externalIdPrefix);
+}
+
+export function toBranchEntitlement(branch: ScopeBranch, entitlement: Entitlement): BranchEntitlement {
+  const { repository, branch: name, refType, incarnation, vcs } = branch;
+  return { repository, branch: name, refType, entitlement, incarnation, vcs };
+}
+
+type NameParts = Pick<ScopeBranch, "repository" | "branch" | "refType"> & { readonly entitlement: Entitlement };
+
+const refTypeMark: Record<RefType, string> = { branch: "", bookmark: "@bookmark", topic: "@topic" };
+
+/** The group's name by the template; values are inserted once and never read as a template themselves. */
+export function renderDisplayName(template: string, parts: NameParts): string {
+  return template.replaceAll(/\{(repository|branch|entitlement)\}/g, (_, key: string) => {
+    if (key === "repository") return parts.repository;
+    return key === "branch" ? `${parts.branch}${refTypeMark[parts.refType]}` : parts.entitlement;
+  });
+}
+
+/**
+ * The names that a group may take, the wanted one first. The suffix tells incarnations of one name apart; the whole id
+ * follows, because ids made within about a minute begin with the same eight characters (UUIDv7).
+ */
+export function listDisplayNames(
+  template: string,
+  parts: NameParts & Pick<ScopeBranch, "incarnation">,
+): readonly string[] {
+  const name = renderDisplayName(template, parts);
+  return [name, `${name} ~${parts.incarnation.slice(0, 8)}`, `${name} ~${parts.incarnation}`];
+}
+
+/** Names that an endpoint may take for one: case-folded and normalised (rule A8). */
+export function foldDisplayName(displayName: string): string {
+  return displayName.normalize("NFKC").toLowerCase();
+}

@@ -1,0 +1,229 @@
+import type { Exclusion } from "../desired/types.ts";
+import type { Entitlement, UserId } from "../words.ts";
+import { externalIdOf, foldDisplayName, listDisplayNames, toBranchEntitlement } from "./entitlement-group.ts";
+import type {
+  ActualGroup,
+  Addition,
+  EffectiveGroup,
+  GroupBinding,
+  Operation,
+  Plan,
+  PlanInput,
+  Removal,
+  RemovalCause,
+} from "./types.ts";
+
+/**
+ * The least writes that make a scope what it ought to be. Removals come before everything, then what is to vanish,
+ * renames, and additions last (rules A5, A6, A8, B8). Equal means no operation.
+ */
+export function planSync(input: PlanInput): Plan {
+  const held = bindGroups(input);
+  const staying = isPastWindow(input) ? [] : held.own.filter((group) => isWanted(input, group));
+  const leaving = [...held.surplus, ...held.own.filter((group) => !staying.includes(group))];
+  const groups = planGroups(input, staying, leaving);
+  const operations: Operation[] = [
+    ...leaving.flatMap((group) => removals(input, group, new Set())),
+    ...groups.flatMap(({ held: group, wanted }) => (group ? removals(input, group, wanted) : [])),
+    ...leaving.map(({ entitlement, actual }) => ({ kind: "deleteGroup" as const, entitlement, groupId: actual.id })),
+    ...groups.flatMap((group) => group.rename),
+    ...groups.flatMap((group) => group.additions),
+  ];
+  return {
+    operations: operations,
+    effective: groups.map((group) => group.effective),
+    gone: leaving.map(({ actual }) => actual.id),
+    adopted: held.adopted,
+    missing: groups.flatMap(({ entitlement, missing }) => missing.map((userId) => ({ entitlement, userId }))),
+    withheld: groups.flatMap(({ entitlement, withheld }) => withheld.map((userId) => ({ entitlement, userId }))),
+    dueAt: dueAt(input),
+  };
+}
+
+/** A group read at the endpoint that is known to be ours. */
+interface HeldGroup {
+  readonly entitlement: Entitlement;
+  readonly actual: ActualGroup;
+  readonly isMerged: boolean;
+}
+
+interface HeldGroups {
+  /** At most one per entitlement. */
+  readonly own: readonly HeldGroup[];
+  /** Ours, but of a merged incarnation or a second one for the same entitlement. */
+  readonly surplus: readonly HeldGroup[];
+  readonly adopted: readonly GroupBinding[];
+}
+
+/** Which of the groups read are ours: by binding, else by `externalId` (rule C6). */
+function bindGroups({ branch, actual, bindings, desired }: PlanInput): HeldGroups {
+  const byId = new Map(actual.map((group) => [group.id, group]));
+  const bound = bindings.flatMap(({ groupId, entitlement, incarnation }): HeldGroup[] => {
+    const group = byId.get(groupId);
+    return group === undefined ? [] : [{ entitlement, actual: group, isMerged: incarnation !== branch.incarnation }];
+  });
+  const boundIds = new Set(bound.map((group) => group.actual.id));
+  const entitlements = new Map(
+    desired.entitlements.map(({ entitlement }) => [externalIdOf(branch.incarnation, entitlement), entitlement]),
+  );
+  const found = actual.flatMap((group): HeldGroup[] => {
+    const entitlement = entitlements.get(group.externalId ?? "");
+    return entitlement === undefined || boundIds.has(group.id) ? [] : [{ entitlement, actual: group, isMerged: false }];
+  });
+  const candidates = [...bound.filter((group) => !group.isMerged), ...found];
+  const own = candidates.filter((group) => candidates.find((each) => each.entitlement === group.entitlement) === group);
+  return {
+    own,
+    surplus: [...bound.filter((group) => group.isMerged), ...candidates.filter((group) => !own.includes(group))],
+    adopted: own
+      .filter((group) => found.includes(group))
+      .map(({ entitlement, actual: { id } }) => ({ incarnation: branch.incarnation, entitlement, groupId: id })),
+  };
+}
+
+/** A deleted branch keeps its emptied groups for the pairing window, whatever policy says (rule A6). */
+function isWanted({ branch, desired }: PlanInput, group: HeldGroup): boolean {
+  return (
+    branch.state === "deleted" || desired.entitlements.some(({ entitlement }) => entitlement === group.entitlement)
+  );
+}
+
+function windowEndMs({ branch, pairingWindowMs }: PlanInput): number | null {
+  return branch.state === "deleted" && branch.endedAt !== null ? branch.endedAt.getTime() + pairingWindowMs : null;
+}
+
+function isPastWindow(input: PlanInput): boolean {
+  const endMs = windowEndMs(input);
+  return endMs !== null && endMs <= input.now.getTime();
+}
+
+function dueAt(input: PlanInput): Date | null {
+  const endMs = windowEndMs(input);
+  if (endMs !== null) return endMs > input.now.getTime() ? new Date(endMs) : null;
+  return input.desired.nextChangeAt;
+}
+
+interface PlannedGroup {
+  readonly entitlement: Entitlement;
+  readonly held: HeldGroup | undefined;
+  readonly wanted: ReadonlySet<string>;
+  readonly effective: EffectiveGroup;
+  readonly rename: readonly Operation[];
+  readonly additions: readonly Operation[];
+  readonly missing: readonly UserId[];
+  readonly withheld: readonly UserId[];
+}
+
+function planGroups(
+  input: PlanInput,
+  staying: readonly HeldGroup[],
+  leaving: readonly HeldGroup[],
+): readonly PlannedGroup[] {
+  const { branch, desired } = input;
+  const leavingIds = new Set(leaving.map((group) => group.actual.id));
+  const isDeleted = branch.state === "deleted";
+  // The groups of a deleted branch are those that it has: none is made for it.
+  const entitlements = isDeleted
+    ? staying.map((group) => group.entitlement)
+    : desired.entitlements.map((group) => group.entitlement);
+  const strangers = input.actual.filter((group) => !leavingIds.has(group.id));
+  return [...new Set(entitlements)].toSorted().map((entitlement) => {
+    const held = staying.find((group) => group.entitlement === entitlement);
+    const others = strangers.filter((group) => group.id !== held?.actual.id);
+    return planGroup(input, { entitlement, held, displayName: chooseName(input, entitlement, others) });
+  });
+}
+
+/** The first name that no other group has; a deleted branch gives its plain name up. */
+function chooseName(
+  { branch, displayNameTemplate }: PlanInput,
+  entitlement: Entitlement,
+  others: readonly ActualGroup[],
+): string {
+  const names = listDisplayNames(displayNameTemplate, { ...branch, entitlement }).slice(
+    branch.state === "deleted" ? 1 : 0,
+  );
+  const taken = new Set(others.map((group) => foldDisplayName(group.displayName)));
+  return names.find((name) => !taken.has(foldDisplayName(name))) ?? names.at(-1) ?? "";
+}
+
+interface Chosen {
+  readonly entitlement: Entitlement;
+  readonly held: HeldGroup | undefined;
+  readonly displayName: string;
+}
+
+function planGroup(input: PlanInput, { entitlement, held, displayName }: Chosen): PlannedGroup {
+  const { branch, desired } = input;
+  const desiredMembers = desired.entitlements.find((group) => group.entitlement === entitlement)?.members ?? [];
+  const present = new Set(held?.actual.members);
+  const mapped = desiredMembers.map(({ userId, reasons }) => ({ userId, reasons, member: input.accountOf(userId) }));
+  const usable = mapped.flatMap(({ member, ...rest }): Addition[] =>
+    member === undefined ? [] : [{ ...rest, member }],
+  );
+  const absent = usable.filter(({ member }) => !present.has(member));
+  const additions = desired.additionsWithheld ? [] : absent;
+  const withheld = desired.additionsWithheld ? absent : [];
+  const wanted = new Set(usable.filter((each) => !withheld.includes(each)).map(({ member }) => member));
+  const extension = toBranchEntitlement(branch, entitlement);
+  const externalId = externalIdOf(branch.incarnation, entitlement);
+  const made: Operation[] =
+    held === undefined
+      ? [{ kind: "createGroup", entitlement, displayName, externalId, extension, additions }]
+      : additions.length > 0
+        ? [{ kind: "addMembers", entitlement, groupId: held.actual.id, additions }]
+        : [];
+  const shown = held?.actual;
+  const isNamed =
+    shown?.displayName === displayName && (shown.extension === null || isSame(shown.extension, extension));
+  return {
+    entitlement,
+    held,
+    wanted,
+    effective: { entitlement, groupId: shown?.id ?? null, displayName, externalId, members: [...wanted].toSorted() },
+    rename:
+      shown === undefined || isNamed
+        ? []
+        : [{ kind: "renameGroup", entitlement, groupId: shown.id, displayName, extension }],
+    additions: made,
+    missing: mapped.filter(({ member }) => member === undefined).map(({ userId }) => userId),
+    withheld: withheld.map(({ userId }) => userId),
+  };
+}
+
+function isSame<T extends object>(a: T, b: T): boolean {
+  return Object.entries(b).every(([key, value]) =>
+    Object.entries(a).some(([other, each]) => other === key && each === value),
+  );
+}
+
+function removals(input: PlanInput, group: HeldGroup, wanted: ReadonlySet<string>): Operation[] {
+  const surplus = group.actual.members.filter((member) => !wanted.has(member));
+  if (surplus.length === 0) return [];
+  const users = usersByAccount(input);
+  const list = surplus.map((member): Removal => {
+    const userId = users.get(member) ?? null;
+    return { member, userId, cause: causeOf(input, group, userId) };
+  });
+  return [{ kind: "removeMembers", entitlement: group.entitlement, groupId: group.actual.id, removals: list }];
+}
+
+/** Only users that an exclusion names can have a cause of their own; for all others the endpoint's id says enough. */
+function usersByAccount({ desired, accountOf }: PlanInput): ReadonlyMap<string, UserId> {
+  const known = desired.exclusions.flatMap(({ userId }) => {
+    const member = accountOf(userId);
+    return member === undefined ? [] : [[member, userId] as const];
+  });
+  return new Map(known);
+}
+
+const causeOfState = { active: null, closed: "closed", deleted: "deleted" } as const;
+
+function causeOf({ branch, desired }: PlanInput, group: HeldGroup, userId: UserId | null): RemovalCause {
+  if (group.isMerged) return "merged";
+  const ofState = causeOfState[branch.state];
+  if (ofState !== null) return ofState;
+  if (!desired.entitlements.some(({ entitlement }) => entitlement === group.entitlement)) return "unmentioned";
+  const isTheirs = (each: Exclusion) => each.userId === userId && each.entitlement === group.entitlement;
+  return desired.exclusions.find(isTheirs)?.cause ?? "not-granted";
+}
