@@ -1,0 +1,133 @@
+/** The kinds of calls that a client is made of: send, check the answer's shape, read all pages. */
+import type { JsonObject, JsonValue } from "../json.ts";
+import { patchSchema } from "../patch/operations.ts";
+import { ScimClientError } from "./error.ts";
+import { createHttp, type CallOptions, type HttpAnswer, type HttpCall, type ScimHttpOptions } from "./http.ts";
+import type { ScimOperation } from "./operations.ts";
+import { parsePage, readVersion, ShapeError, type ScimResource } from "./resources.ts";
+
+/** A write that may be bound to a version. */
+export interface WriteOptions extends CallOptions {
+  readonly ifMatch?: string | undefined;
+}
+
+/** How to read lists. */
+export interface FindOptions extends CallOptions {
+  /** Resources asked for at a time, 100 unless said; an endpoint may give fewer. */
+  readonly pageSize?: number;
+}
+
+/** What a write tells besides that it was accepted: which is a claim, not a proof. */
+export interface WriteAnswer {
+  /** The version after it, where the endpoint said so. */
+  readonly version: string | undefined;
+}
+
+/** Turns an answer into a result. @throws ShapeError, which becomes a `ScimClientError` of kind `malformed` */
+type Parse<Result> = (answer: HttpAnswer) => Result;
+
+/** A collection to read through. */
+interface Collection<Resource> {
+  readonly path: string;
+  readonly query: NonNullable<HttpCall["query"]>;
+  /** @throws ShapeError */
+  readonly parse: (body: JsonValue) => Resource;
+}
+
+/** Calls by their kind. */
+export interface ScimCalls {
+  readonly get: <Result>(path: string, parse: Parse<Result>, options?: GetOptions) => Promise<Result>;
+  readonly post: <Result>(
+    path: string,
+    body: JsonObject,
+    parse: Parse<Result>,
+    options?: CallOptions,
+  ) => Promise<Result>;
+  readonly put: (path: string, body: JsonObject, options?: WriteOptions) => Promise<WriteAnswer>;
+  readonly patch: (path: string, operations: readonly ScimOperation[], options?: WriteOptions) => Promise<WriteAnswer>;
+  readonly remove: (path: string, options?: WriteOptions) => Promise<void>;
+  /** Reads all pages; each resource once, though it moves from page to page meanwhile. */
+  readonly find: <Resource extends ScimResource>(
+    collection: Collection<Resource>,
+    filter: string | undefined,
+    options?: FindOptions,
+  ) => Promise<readonly Resource[]>;
+}
+
+type GetOptions = CallOptions & { readonly query?: HttpCall["query"] };
+
+/** Makes the calls of one endpoint. */
+export function createCalls(options: ScimHttpOptions): ScimCalls {
+  const send = createHttp(options);
+
+  async function call<Result>(http: HttpCall, parse: Parse<Result>): Promise<Result> {
+    const answer = await send(http);
+    try {
+      return parse(answer);
+    } catch (cause) {
+      if (!(cause instanceof ShapeError)) throw cause;
+      throw malformed(http, cause.message, { status: answer.status, cause });
+    }
+  }
+
+  const get: ScimCalls["get"] = (path, parse, { query, ...more } = {}) =>
+    call({ method: "GET", path, ...toCallOptions(more), ...(query === undefined ? {} : { query }) }, parse);
+
+  const find: ScimCalls["find"] = async (collection, filter, { pageSize = 100, ...more } = {}) => {
+    const found = new Map<string, ReturnType<typeof collection.parse>>();
+    let startIndex = 1;
+    for (;;) {
+      const query = { ...collection.query, filter, startIndex: String(startIndex), count: String(pageSize) };
+      const page = await get(collection.path, ({ body }) => toTypedPage(body, collection.parse), { ...more, query });
+      for (const resource of page.resources) found.set(resource.id, resource);
+      startIndex += page.resources.length;
+      if (startIndex > page.totalResults) return [...found.values()];
+      if (page.resources.length === 0) {
+        const detail = `${found.size} of ${page.totalResults} resources given`;
+        throw malformed({ method: "GET", path: collection.path }, detail, { status: 200 });
+      }
+    }
+  };
+
+  return {
+    get,
+    find,
+    post: (path, body, parse, more = {}) => call({ method: "POST", path, body, ...toCallOptions(more) }, parse),
+    put: (path, body, more = {}) => call({ method: "PUT", path, body, ...toCallOptions(more) }, toWriteAnswer),
+    patch: (path, operations, more = {}) =>
+      call({ method: "PATCH", path, body: toPatchBody(operations), ...toCallOptions(more) }, toWriteAnswer),
+    remove: (path, more = {}) => call({ method: "DELETE", path, ...toCallOptions(more) }, () => undefined),
+  };
+}
+
+function toTypedPage<Resource>(
+  body: unknown,
+  parse: (body: JsonValue) => Resource,
+): { readonly totalResults: number; readonly resources: readonly Resource[] } {
+  const { totalResults, resources } = parsePage(body);
+  return { totalResults, resources: resources.map(parse) };
+}
+
+function toCallOptions({ headers, signal, ifMatch }: WriteOptions): CallOptions {
+  return {
+    headers: { ...headers, ...(ifMatch === undefined ? {} : { "if-match": ifMatch }) },
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+function toWriteAnswer({ body, etag }: HttpAnswer): WriteAnswer {
+  return { version: readVersion(body, etag) };
+}
+
+function toPatchBody(operations: readonly ScimOperation[]): JsonObject {
+  return { schemas: [patchSchema], Operations: operations.map((operation) => ({ ...operation })) };
+}
+
+function malformed(
+  { method, path }: Pick<HttpCall, "method" | "path">,
+  detail: string,
+  { status, cause }: { readonly status: number; readonly cause?: unknown },
+): ScimClientError {
+  const outcomeUnknown = method !== "GET";
+  return new ScimClientError(`${method} ${path}: ${detail}`, { kind: "malformed", status, outcomeUnknown }, cause);
+}

@@ -1,0 +1,128 @@
+import type { JsonObject } from "../json.ts";
+import { groupSchema } from "../schema/group.ts";
+import { userSchema } from "../schema/user.ts";
+import { createCalls, type FindOptions, type ScimCalls, type WriteAnswer, type WriteOptions } from "./calls.ts";
+import type { CallOptions, ScimHttpOptions } from "./http.ts";
+import { toMemberPatches, type ScimMemberDelta, type ScimOperation } from "./operations.ts";
+import {
+  parseGroup,
+  parseServiceProviderConfig,
+  parseUser,
+  type ScimGroup,
+  type ScimServiceProviderConfig,
+  type ScimUser,
+} from "./resources.ts";
+
+/** How to read groups. */
+export interface GroupReadOptions extends CallOptions {
+  /** Leaves members out, where the endpoint honours it. */
+  readonly excludeMembers?: boolean;
+}
+
+/** Calls on groups (see `ScimClient`). */
+export interface ScimGroupCalls {
+  getGroup(id: string, options?: GroupReadOptions): Promise<ScimGroup>;
+  findGroups(filter: string | undefined, options?: GroupReadOptions & FindOptions): Promise<readonly ScimGroup[]>;
+  /** `group` needs `displayName`; `schemas` is added where it is missing. */
+  createGroup(group: JsonObject, options?: CallOptions): Promise<ScimGroup>;
+  replaceGroup(id: string, group: JsonObject, options?: WriteOptions): Promise<WriteAnswer>;
+  patchGroup(id: string, operations: readonly ScimOperation[], options?: WriteOptions): Promise<WriteAnswer>;
+  /**
+   * Applies a delta in PATCHes of at most `maxValues` members (100, which some endpoints allow at most), one after
+   * another, removals first; `ifMatch` binds the first one, the answers' versions the others.
+   */
+  patchMembers(
+    id: string,
+    delta: ScimMemberDelta,
+    options?: WriteOptions & { readonly maxValues?: number },
+  ): Promise<WriteAnswer>;
+  deleteGroup(id: string, options?: WriteOptions): Promise<void>;
+}
+
+/** Calls on users (see `ScimClient`). */
+export interface ScimUserCalls {
+  getUser(id: string, options?: CallOptions): Promise<ScimUser>;
+  findUsers(filter: string | undefined, options?: FindOptions): Promise<readonly ScimUser[]>;
+  createUser(user: JsonObject, options?: CallOptions): Promise<ScimUser>;
+  patchUser(id: string, operations: readonly ScimOperation[], options?: WriteOptions): Promise<WriteAnswer>;
+  deleteUser(id: string, options?: WriteOptions): Promise<void>;
+}
+
+/**
+ * A SCIM 2.0 client of one endpoint (RFC 7644). Every call fails with `ScimClientError` alone; 404 is one of kind
+ * `http`. Nothing is retried and no redirect followed. `find*` reads all pages; an endpoint that gives fewer resources
+ * than it counts is `malformed`.
+ */
+export interface ScimClient extends ScimGroupCalls, ScimUserCalls {
+  serviceProviderConfig(options?: CallOptions): Promise<ScimServiceProviderConfig>;
+}
+
+/** Makes a client; nothing is sent until it is used. */
+export function createScimClient(options: ScimHttpOptions): ScimClient {
+  const calls = createCalls(options);
+  return {
+    ...createGroupCalls(calls),
+    ...createUserCalls(calls),
+    serviceProviderConfig: (more) =>
+      calls.get("/ServiceProviderConfig", ({ body }) => parseServiceProviderConfig(body), more),
+  };
+}
+
+function createGroupCalls({ get, find, post, put, patch, remove }: ScimCalls): ScimGroupCalls {
+  return {
+    getGroup: (id, { excludeMembers = false, ...more } = {}) =>
+      get(toGroupPath(id), ({ body, etag }) => parseGroup(body, { etag, withMembers: !excludeMembers }), {
+        ...more,
+        query: toGroupQuery(excludeMembers),
+      }),
+    findGroups: (filter, { excludeMembers = false, ...more } = {}) => {
+      const parse = (body: unknown): ScimGroup => parseGroup(body, { withMembers: !excludeMembers });
+      return find({ path: "/Groups", query: toGroupQuery(excludeMembers), parse }, filter, more);
+    },
+    createGroup: (group, more) =>
+      post(
+        "/Groups",
+        withSchemas(groupSchema.id, group),
+        ({ body, etag }) => parseGroup(body, { etag, withMembers: true }),
+        more,
+      ),
+    replaceGroup: (id, group, more) => put(toGroupPath(id), withSchemas(groupSchema.id, group), more),
+    patchGroup: (id, operations, more) => patch(toGroupPath(id), operations, more),
+    async patchMembers(id, delta, { maxValues = 100, ifMatch, ...more } = {}) {
+      let version = ifMatch;
+      for (const operations of toMemberPatches(delta, maxValues)) {
+        const answer = await patch(toGroupPath(id), operations, { ...more, ifMatch: ifMatch && version });
+        version = answer.version;
+      }
+      return { version };
+    },
+    deleteGroup: (id, more) => remove(toGroupPath(id), more),
+  };
+}
+
+function createUserCalls({ get, find, post, patch, remove }: ScimCalls): ScimUserCalls {
+  return {
+    getUser: (id, more) => get(toUserPath(id), ({ body, etag }) => parseUser(body, etag), more),
+    findUsers: (filter, more) => find({ path: "/Users", query: {}, parse: (body) => parseUser(body) }, filter, more),
+    createUser: (user, more) =>
+      post("/Users", withSchemas(userSchema.id, user), ({ body, etag }) => parseUser(body, etag), more),
+    patchUser: (id, operations, more) => patch(toUserPath(id), operations, more),
+    deleteUser: (id, more) => remove(toUserPath(id), more),
+  };
+}
+
+function withSchemas(schema: string, resource: JsonObject): JsonObject {
+  return { schemas: [schema], ...resource };
+}
+
+function toGroupPath(id: string): string {
+  return `/Groups/${encodeURIComponent(id)}`;
+}
+
+function toUserPath(id: string): string {
+  return `/Users/${encodeURIComponent(id)}`;
+}
+
+function toGroupQuery(excludeMembers: boolean): Readonly<Record<string, string>> {
+  return excludeMembers ? { excludedAttributes: "members" } : {};
+}

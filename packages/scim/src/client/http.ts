@@ -1,0 +1,166 @@
+/** One HTTP call with a total deadline and a byte cap; no redirects, no retries. */
+import { request, type Dispatcher } from "undici";
+import type { JsonObject } from "../json.ts";
+import { scimMediaType } from "../provider/message.ts";
+import { ScimClientError } from "./error.ts";
+import { toHttpError, toTransportError } from "./failure.ts";
+import { parseRetryAfter } from "./retry-after.ts";
+
+/** How calls are made. */
+export interface ScimHttpOptions {
+  /** The base of the service provider: `https://host/scim/v2`. */
+  readonly url: string;
+  /** Asked before every call, so that a rotated token is used at once. */
+  readonly token: () => string | Promise<string>;
+  /** Where connections are pooled; undici's global one when left out. */
+  readonly dispatcher?: Dispatcher;
+  /** For the whole call, from the first byte sent to the last one read. */
+  readonly deadlineMs: number;
+  /** The most bytes of a response body. */
+  readonly maxBytes: number;
+  /** Sent with every call. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Told of every call when it ends, however it ends. */
+  readonly onCall?: (call: ScimCall) => void;
+  /** Milliseconds since 1970, for `Retry-After` dates. */
+  readonly now?: () => number;
+}
+
+/** A call that ended. */
+export interface ScimCall {
+  readonly method: string;
+  /** Below the base, without the query. */
+  readonly path: string;
+  /** Undefined when no answer came. */
+  readonly status: number | undefined;
+  readonly durationMs: number;
+}
+
+/** What one call may add. */
+export interface CallOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/** A call to make. */
+export interface HttpCall extends CallOptions {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Below the base, its segments encoded. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: JsonObject;
+}
+
+/** A 2xx answer. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly etag: string | undefined;
+  /** The parsed body, undefined when it was empty. */
+  readonly body: unknown;
+}
+
+/** Makes the function that makes calls. It throws nothing but `ScimClientError`, and what `token` throws. */
+export function createHttp(options: ScimHttpOptions): (call: HttpCall) => Promise<HttpAnswer> {
+  const { onCall = () => undefined } = options;
+  return async (call) => {
+    const start = performance.now();
+    let status: number | undefined;
+    try {
+      return await exchange(options, call, (observed) => (status = observed));
+    } finally {
+      onCall({ method: call.method, path: call.path, status, durationMs: performance.now() - start });
+    }
+  };
+}
+
+async function exchange(
+  options: ScimHttpOptions,
+  call: HttpCall,
+  observe: (status: number) => void,
+): Promise<HttpAnswer> {
+  const { maxBytes, now = Date.now } = options;
+  const name = `${call.method} ${call.path}`;
+  const isWrite = call.method !== "GET";
+  const deadline = AbortSignal.timeout(options.deadlineMs);
+  const signal = call.signal === undefined ? deadline : AbortSignal.any([deadline, call.signal]);
+  const init = await toRequest(options, call);
+  const response = await request(toUrl(options.url, call), { ...init, signal }).catch((cause: unknown) => {
+    throw toTransportError(name, { cause, deadline, isWrite, status: undefined });
+  });
+  const { statusCode: status, headers } = response;
+  observe(status);
+  const text = await readText(response.body, maxBytes).catch((cause: unknown) => {
+    throw toTransportError(name, { cause, deadline, isWrite, status });
+  });
+  if (status < 200 || status > 299) {
+    const retryAfterMs = parseRetryAfter(toText(headers["retry-after"]), now());
+    throw toHttpError(name, { status, text, retryAfterMs, isWrite });
+  }
+  if (text === undefined) {
+    const failure = { kind: "too-large", status, outcomeUnknown: isWrite } as const;
+    throw new ScimClientError(`${name}: answer over ${maxBytes} bytes`, failure);
+  }
+  return { status, etag: toText(headers["etag"]), body: parseBody(name, { status, text, isWrite }) };
+}
+
+async function toRequest(
+  { token, headers, dispatcher }: ScimHttpOptions,
+  call: HttpCall,
+): Promise<Parameters<typeof request>[1]> {
+  return {
+    method: call.method,
+    headers: {
+      accept: `${scimMediaType}, application/json`,
+      ...(call.body === undefined ? {} : { "content-type": scimMediaType }),
+      ...headers,
+      ...call.headers,
+      authorization: `Bearer ${await token()}`,
+    },
+    body: call.body === undefined ? null : JSON.stringify(call.body),
+    // The deadline is the only clock: undici's own would end a call that is within it.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    ...(dispatcher === undefined ? {} : { dispatcher }),
+  };
+}
+
+/** `%20` and not `+` for a space, which not every server decodes. */
+function toUrl(baseUrl: string, { path, query = {} }: HttpCall): string {
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${encodeURIComponent(name)}=${encodeURIComponent(value)}`],
+  );
+  return `${baseUrl.replace(/\/+$/, "")}${path}${pairs.length === 0 ? "" : `?${pairs.join("&")}`}`;
+}
+
+/** The body as text; undefined when it is over the cap, and then the connection is given up. */
+async function readText(body: Dispatcher.ResponseData["body"], maxBytes: number): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    const bytes = Buffer.from(chunk);
+    size += bytes.length;
+    if (size > maxBytes) return undefined;
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function parseBody(
+  name: string,
+  { status, text, isWrite }: { status: number; text: string; isWrite: boolean },
+): unknown {
+  if (text.trim() === "") return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ScimClientError(
+      `${name}: answer is not JSON`,
+      { kind: "malformed", status, outcomeUnknown: isWrite },
+      cause,
+    );
+  }
+}
+
+function toText(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}

@@ -1,0 +1,152 @@
+/** What answers must look like. Strict about what the caller relies on, indifferent to the rest. */
+import { isJsonArray, isJsonObject, ownValue, ownValueIgnoringCase, type JsonObject, type JsonValue } from "../json.ts";
+
+/** A resource as an endpoint showed it. */
+export interface ScimResource {
+  readonly id: string;
+  readonly externalId: string | undefined;
+  /** For `If-Match`; undefined where the endpoint has no versions. */
+  readonly version: string | undefined;
+  /** All that was said. */
+  readonly resource: JsonObject;
+}
+
+/** A group as an endpoint showed it. */
+export interface ScimGroup extends ScimResource {
+  readonly displayName: string;
+  /** Undefined only when they were not asked for. */
+  readonly members: readonly ScimGroupMember[] | undefined;
+}
+
+/** A member as an endpoint showed it. */
+export interface ScimGroupMember {
+  readonly value: string;
+  readonly type: string | undefined;
+  readonly display: string | undefined;
+}
+
+/** A user as an endpoint showed it. */
+export interface ScimUser extends ScimResource {
+  readonly userName: string;
+  /** Undefined where the endpoint does not say. */
+  readonly active: boolean | undefined;
+}
+
+/** What an endpoint says that it can do (RFC 7643 §5). */
+export interface ScimServiceProviderConfig {
+  readonly patch: boolean;
+  readonly bulk: boolean;
+  readonly filter: boolean;
+  readonly sort: boolean;
+  readonly etag: boolean;
+  /** The most resources in a page, undefined where the endpoint does not say. */
+  readonly maxResults: number | undefined;
+  readonly resource: JsonObject;
+}
+
+/** A page of a list. */
+export interface ScimPage {
+  readonly totalResults: number;
+  readonly resources: readonly JsonValue[];
+}
+
+/** An answer that is not what it must be. */
+export class ShapeError extends Error {
+  override readonly name = "ShapeError";
+}
+
+/** @throws ShapeError */
+export function parseGroup(
+  body: unknown,
+  { etag, withMembers }: { etag?: string | undefined; withMembers: boolean },
+): ScimGroup {
+  const base = parseResource(body, etag);
+  return {
+    ...base,
+    displayName: requireText(base.resource, "displayName"),
+    members: withMembers ? parseMembers(ownValue(base.resource, "members")) : undefined,
+  };
+}
+
+/** @throws ShapeError */
+export function parseUser(body: unknown, etag?: string): ScimUser {
+  const base = parseResource(body, etag);
+  const active = ownValue(base.resource, "active");
+  return {
+    ...base,
+    userName: requireText(base.resource, "userName"),
+    active: typeof active === "boolean" ? active : undefined,
+  };
+}
+
+/** @throws ShapeError */
+export function parsePage(body: unknown): ScimPage {
+  if (!isJsonObject(body)) throw new ShapeError("not a JSON object");
+  const totalResults = ownValue(body, "totalResults");
+  if (typeof totalResults !== "number" || !Number.isSafeInteger(totalResults) || totalResults < 0) {
+    throw new ShapeError("totalResults is not a count");
+  }
+  const resources = ownValueIgnoringCase(body, "Resources") ?? [];
+  if (!isJsonArray(resources)) throw new ShapeError("Resources is not a list");
+  return { totalResults, resources };
+}
+
+/** @throws ShapeError */
+export function parseServiceProviderConfig(body: unknown): ScimServiceProviderConfig {
+  if (!isJsonObject(body)) throw new ShapeError("not a JSON object");
+  const feature = (name: string): JsonObject => {
+    const value = ownValue(body, name);
+    return isJsonObject(value) ? value : {};
+  };
+  const isSupported = (name: string): boolean => ownValue(feature(name), "supported") === true;
+  const maxResults = ownValue(feature("filter"), "maxResults");
+  return {
+    patch: isSupported("patch"),
+    bulk: isSupported("bulk"),
+    filter: isSupported("filter"),
+    sort: isSupported("sort"),
+    etag: isSupported("etag"),
+    maxResults: typeof maxResults === "number" && maxResults > 0 ? maxResults : undefined,
+    resource: body,
+  };
+}
+
+/** The version in an answer to a write: the ETag, else `meta.version` of the body. */
+export function readVersion(body: unknown, etag: string | undefined): string | undefined {
+  if (etag !== undefined || !isJsonObject(body)) return etag;
+  const meta = ownValue(body, "meta");
+  const version = isJsonObject(meta) ? ownValue(meta, "version") : undefined;
+  return typeof version === "string" ? version : undefined;
+}
+
+function parseResource(body: unknown, etag: string | undefined): ScimResource {
+  if (!isJsonObject(body)) throw new ShapeError("not a JSON object");
+  const externalId = ownValue(body, "externalId");
+  return {
+    id: requireText(body, "id"),
+    externalId: typeof externalId === "string" ? externalId : undefined,
+    version: readVersion(body, etag),
+    resource: body,
+  };
+}
+
+/** A missing list is an empty one (RFC 7643 §2.5). */
+function parseMembers(value: JsonValue | undefined): readonly ScimGroupMember[] {
+  if (value === undefined || value === null) return [];
+  if (!isJsonArray(value)) throw new ShapeError("members is not a list");
+  return value.map((member) => {
+    if (!isJsonObject(member)) throw new ShapeError("a member is not an object");
+    const [type, display] = [ownValue(member, "type"), ownValue(member, "display")];
+    return {
+      value: requireText(member, "value"),
+      type: typeof type === "string" ? type : undefined,
+      display: typeof display === "string" ? display : undefined,
+    };
+  });
+}
+
+function requireText(object: JsonObject, name: string): string {
+  const value = ownValue(object, name);
+  if (typeof value !== "string" || value === "") throw new ShapeError(`${name} is missing`);
+  return value;
+}

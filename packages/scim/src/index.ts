@@ -1,0 +1,67 @@
+/** SCIM 2.0, provider and client: RFC 7643 schemas, RFC 7644 protocol. Knows nothing of what its resources mean. */
+export { ScimError, toErrorBody, type ScimErrorType } from "./error.ts";
+export type { JsonObject, JsonValue } from "./json.ts";
+export {
+  attribute,
+  type AttributeDefinition,
+  type AttributeSpecification,
+  type AttributeType,
+  type SchemaDefinition,
+} from "./schema/definitions.ts";
+export { userSchema } from "./schema/user.ts";
+export { groupSchema } from "./schema/group.ts";
+export { enterpriseUserSchema } from "./schema/enterprise-user.ts";
+export { createGroupType, createUserType } from "./schema/core-types.ts";
+export {
+  defineResourceType,
+  type AttributeRef,
+  type ExtensionRef,
+  type ResourceType,
+  type ResourceTypeDefinition,
+} from "./schema/resource-type.ts";
+export { compareKeys, foldCase, toComparable, toSearchKeys, type Comparable } from "./schema/comparable.ts";
+export {
+  maxFilterDepth,
+  maxFilterLength,
+  maxFilterTerms,
+  type CompareOperator,
+  type FilterSyntax,
+  type Literal,
+} from "./filter/syntax.ts";
+export { parseFilter } from "./filter/parser.ts";
+export { bindFilter, type Filter } from "./filter/bind.ts";
+export { compareByAttribute, matchesFilter } from "./filter/evaluate.ts";
+export { maxAttributeWork, maxMemberComparisons, maxPatchOperations } from "./patch/limits.ts";
+export { maxResourceLength } from "./resource/read-resource.ts";
+export { maxValues } from "./resource/read-value.ts";
+export type {
+  ListQuery,
+  Member,
+  MemberDelta,
+  MemberRead,
+  ResourcePage,
+  ResourceState,
+  ResourceUpdate,
+  ScimStore,
+  StoredResource,
+} from "./store.ts";
+export { scimMediaType, toErrorResponse, type ScimRequest, type ScimResponse } from "./provider/message.ts";
+export { createScimProvider, type ScimProvider, type ScimProviderOptions } from "./provider/provider.ts";
+export type { FindOptions, WriteAnswer, WriteOptions } from "./client/calls.ts";
+export {
+  createScimClient,
+  type GroupReadOptions,
+  type ScimClient,
+  type ScimGroupCalls,
+  type ScimUserCalls,
+} from "./client/client.ts";
+export { ScimClientError, type ScimClientFailure } from "./client/error.ts";
+export type { CallOptions, ScimCall, ScimHttpOptions } from "./client/http.ts";
+export { toEqualityFilter, type ScimMemberDelta, type ScimOperation } from "./client/operations.ts";
+export type {
+  ScimGroup,
+  ScimGroupMember,
+  ScimResource,
+  ScimServiceProviderConfig,
+  ScimUser,
+} from "./client/resources.ts";
