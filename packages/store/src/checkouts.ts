@@ -1,0 +1,150 @@
+/** Where working copies are (rule B6): one open row each, ended when the working copy moves on. */
+import type { CheckoutClaim, RefType, Trust, UserId } from "@branchward/core";
+import { sql } from "kysely";
+import { uuidv7 } from "uuidv7";
+import type { Queryable } from "./database.ts";
+import { nameKey } from "./name-key.ts";
+
+export interface CheckoutEvent {
+  readonly repositoryId: string;
+  readonly deliveryId: string;
+  readonly actor: string;
+  readonly trust: Trust;
+  readonly userId: string | null;
+  readonly checkout: CheckoutClaim;
+  /** min(occurredAt, receivedAt). */
+  readonly startedAt: Date;
+}
+
+export interface CheckoutMove {
+  /** Incarnations whose just-in-time grants may have changed. */
+  readonly touched: readonly string[];
+  /** The incarnation that the working copy is on now; null when it is on none that the registry knows. */
+  readonly entered: string | null;
+  /** Why nothing moved. */
+  readonly note: "stale" | "unchanged" | null;
+}
+
+interface OpenRow {
+  readonly id: string;
+  readonly name_key: string;
+  readonly incarnation_id: string | null;
+  readonly user_id: string | null;
+  readonly started_at: Date;
+}
+
+/** Moves a working copy to where the event says it is. A repeated checkout of the same branch extends nothing. */
+export async function moveCheckout(trx: Queryable, event: CheckoutEvent): Promise<CheckoutMove> {
+  const { repositoryId, checkout, startedAt } = event;
+  const open = await trx
+    .selectFrom("checkouts")
+    .select(["id", "name_key", "incarnation_id", "user_id", "started_at"])
+    .where("repository_id", "=", repositoryId)
+    .where("working_copy", "=", checkout.workingCopy)
+    .where("ended_at", "is", null)
+    .forUpdate()
+    .executeTakeFirst();
+  if (open !== undefined && open.started_at > startedAt) return { touched: [], entered: null, note: "stale" };
+  const key = checkout.name === null ? null : nameKey(checkout.refType, checkout.name);
+  if (open !== undefined && isSameStay(open, key, event.userId))
+    return { touched: [], entered: open.incarnation_id, note: "unchanged" };
+  if (open !== undefined) await endCheckout(trx, open.id, startedAt);
+  const entered = checkout.name === null || key === null ? null : await startCheckout(trx, event, checkout.name, key);
+  const touched = [open?.incarnation_id, entered].filter((id): id is string => typeof id === "string");
+  return { touched: [...new Set(touched)], entered, note: null };
+}
+
+function isSameStay(open: OpenRow, key: string | null, userId: string | null): boolean {
+  return open.name_key === key && open.user_id === userId;
+}
+
+async function endCheckout(trx: Queryable, id: string, at: Date): Promise<void> {
+  await trx.updateTable("checkouts").set({ ended_at: at }).where("id", "=", id).execute();
+}
+
+/** The incarnation entered, null while the registry does not know the name (rule A1). */
+async function startCheckout(trx: Queryable, event: CheckoutEvent, name: string, key: string): Promise<string | null> {
+  const { refType, workingCopy } = event.checkout;
+  const live = await trx
+    .selectFrom("incarnations")
+    .select("id")
+    .where("repository_id", "=", event.repositoryId)
+    .where("ref_type", "=", refType)
+    .where("name_key", "=", key)
+    .where("state", "<>", "deleted")
+    .executeTakeFirst();
+  await trx
+    .insertInto("checkouts")
+    .values({
+      id: uuidv7(),
+      repository_id: event.repositoryId,
+      working_copy: workingCopy,
+      delivery_id: event.deliveryId,
+      actor: event.actor,
+      trust: event.trust,
+      user_id: event.userId,
+      incarnation_id: live?.id ?? null,
+      ref_type: refType,
+      name,
+      name_key: key,
+      started_at: event.startedAt,
+    })
+    .execute();
+  return live?.id ?? null;
+}
+
+/** Binds working copies that were on a name before the registry knew it. */
+export async function bindWaitingCheckouts(
+  trx: Queryable,
+  repositoryId: string,
+  incarnation: { readonly id: string; readonly refType: RefType; readonly name: string },
+): Promise<void> {
+  await trx
+    .updateTable("checkouts")
+    .set({ incarnation_id: incarnation.id })
+    .where("repository_id", "=", repositoryId)
+    .where("name_key", "=", nameKey(incarnation.refType, incarnation.name))
+    .where("incarnation_id", "is", null)
+    .where("ended_at", "is", null)
+    .execute();
+}
+
+/** Moves the working copies of an incarnation that was merged into another (rule A5). */
+export async function moveCheckouts(trx: Queryable, from: string, to: string): Promise<void> {
+  await trx
+    .updateTable("checkouts")
+    .set({ incarnation_id: to })
+    .where("incarnation_id", "=", from)
+    .where("ended_at", "is", null)
+    .execute();
+}
+
+/** Ends every stay on a branch that was closed (rule A7): reopened, it has standing grants alone. */
+export async function endCheckoutsOf(trx: Queryable, incarnationId: string): Promise<void> {
+  await trx
+    .updateTable("checkouts")
+    .set({ ended_at: sql<Date>`now()` })
+    .where("incarnation_id", "=", incarnationId)
+    .where("ended_at", "is", null)
+    .execute();
+}
+
+export interface OpenCheckout {
+  readonly userId: UserId;
+  readonly workingCopy: string;
+  readonly trust: Trust;
+  readonly startedAt: Date;
+}
+
+/** Who is on the branch now, as far as the actor is known. */
+export async function listOpenCheckouts(db: Queryable, incarnationId: string): Promise<readonly OpenCheckout[]> {
+  const rows = await db
+    .selectFrom("checkouts")
+    .select([sql<UserId>`user_id`.as("userId"), "working_copy as workingCopy", "trust", "started_at as startedAt"])
+    .where("incarnation_id", "=", incarnationId)
+    .where("user_id", "is not", null)
+    .where("ended_at", "is", null)
+    .orderBy("started_at")
+    .execute();
+  return rows;
+}

@@ -1,0 +1,168 @@
+import type { BranchEvent, DeliveryId, RefType } from "@branchward/core";
+import { sql } from "kysely";
+import type { Queryable } from "./database.ts";
+
+export interface NewDelivery {
+  readonly id: string;
+  readonly source: string;
+  /** The source's id of the delivery. */
+  readonly deliveryKey: string;
+  readonly bodyDigest: Buffer;
+  readonly event: string;
+  readonly outcome: "accepted" | "ignored";
+  readonly note: string | null;
+  readonly repositoryId: string | null;
+  readonly actor: string | null;
+  /** Without secrets. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  readonly occurredAt: Date | null;
+}
+
+/**
+ * Inserts a delivery, unique by the source's id and by body (rule A4).
+ * Waits for a concurrent twin; answers the first one's id when there is one already.
+ */
+export async function insertDelivery(
+  trx: Queryable,
+  delivery: NewDelivery,
+): Promise<
+  { readonly duplicate: false; readonly receivedAt: Date } | { readonly duplicate: true; readonly id: string }
+> {
+  const inserted = await trx
+    .insertInto("deliveries")
+    .values({
+      id: delivery.id,
+      source: delivery.source,
+      delivery_key: delivery.deliveryKey,
+      body_digest: delivery.bodyDigest,
+      event: delivery.event,
+      outcome: delivery.outcome,
+      note: delivery.note,
+      repository_id: delivery.repositoryId,
+      actor: delivery.actor,
+      headers: JSON.stringify(delivery.headers),
+      body: delivery.body,
+      occurred_at: delivery.occurredAt,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning("received_at")
+    .executeTakeFirst();
+  if (inserted !== undefined) return { duplicate: false, receivedAt: inserted.received_at };
+  const id = await findDuplicate(trx, delivery);
+  if (id === undefined) throw new Error("a delivery conflicted with one that is not there");
+  return { duplicate: true, id };
+}
+
+/** The id of the delivery that this one repeats, by the source's id first, then by body. */
+export async function findDuplicate(
+  db: Queryable,
+  { source, deliveryKey, bodyDigest }: Pick<NewDelivery, "source" | "deliveryKey" | "bodyDigest">,
+): Promise<string | undefined> {
+  const row = await db
+    .selectFrom("deliveries")
+    .select("id")
+    .where("source", "=", source)
+    .where((where) => where.or([where("delivery_key", "=", deliveryKey), where("body_digest", "=", bodyDigest)]))
+    .orderBy(sql`delivery_key = ${deliveryKey}`, "desc")
+    .executeTakeFirst();
+  return row?.id;
+}
+
+export async function insertBranchEvents(
+  trx: Queryable,
+  deliveryId: string,
+  events: readonly (BranchEvent & { readonly incarnation: string | null })[],
+): Promise<void> {
+  if (events.length === 0) return;
+  const rows = events.map((event) => ({
+    delivery_id: deliveryId,
+    incarnation_id: event.incarnation,
+    kind: event.kind,
+    ref_type: event.refType,
+    name: event.name,
+    previous_name: event.previousName,
+    before: event.before,
+    after: event.after,
+    note: event.note,
+  }));
+  await trx.insertInto("branch_events").values(rows).execute();
+}
+
+export interface DeliveryRow {
+  readonly id: DeliveryId;
+  readonly seq: number;
+  readonly source: string;
+  readonly deliveryKey: string;
+  readonly event: string;
+  readonly outcome: "accepted" | "ignored";
+  readonly note: string | null;
+  readonly repository: string | null;
+  readonly actor: string | null;
+  readonly occurredAt: Date | null;
+  readonly receivedAt: Date;
+}
+
+function selectDeliveries(db: Queryable) {
+  return db
+    .selectFrom("deliveries")
+    .leftJoin("repositories", "repositories.id", "deliveries.repository_id")
+    .select([
+      "deliveries.id as id",
+      "deliveries.seq as seq",
+      "deliveries.source as source",
+      "deliveries.delivery_key as deliveryKey",
+      "deliveries.event as event",
+      "deliveries.outcome as outcome",
+      "deliveries.note as note",
+      "repositories.name as repository",
+      "deliveries.actor as actor",
+      "deliveries.occurred_at as occurredAt",
+      "deliveries.received_at as receivedAt",
+    ]);
+}
+
+/** Newest first; `before` is the `seq` of the last row of the page before. */
+export async function listDeliveries(
+  db: Queryable,
+  page: { readonly limit: number; readonly before?: number },
+): Promise<readonly DeliveryRow[]> {
+  let query = selectDeliveries(db).orderBy("deliveries.seq", "desc").limit(page.limit);
+  if (page.before !== undefined) query = query.where("deliveries.seq", "<", page.before);
+  return (await query.execute()).map(toDeliveryRow);
+}
+
+function toDeliveryRow(row: Omit<DeliveryRow, "id"> & { id: string }): DeliveryRow {
+  return { ...row, id: row.id as DeliveryId };
+}
+
+export interface DeliveryDetails extends DeliveryRow {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  readonly events: readonly (BranchEvent & { readonly incarnation: string | null })[];
+}
+
+export async function findDelivery(db: Queryable, id: string): Promise<DeliveryDetails | undefined> {
+  const row = await selectDeliveries(db)
+    .select(["deliveries.headers as headers", "deliveries.body as body"])
+    .where("deliveries.id", "=", id)
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const events = await db
+    .selectFrom("branch_events")
+    .select([
+      "kind",
+      "ref_type as refType",
+      "name",
+      "previous_name as previousName",
+      "before",
+      "after",
+      "note",
+      "incarnation_id as incarnation",
+    ])
+    .where("delivery_id", "=", id)
+    .orderBy("id")
+    .execute();
+  const headers = row.headers as Record<string, string>;
+  return { ...toDeliveryRow(row), headers, body: row.body, events: events satisfies readonly { refType: RefType }[] };
+}

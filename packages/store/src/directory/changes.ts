@@ -1,0 +1,73 @@
+import { sql } from "kysely";
+import type { Queryable } from "../database.ts";
+
+/** A real change of provisioned state. Ids are SCIM ids. */
+export type DirectoryChange = { readonly resourceId: string } & (
+  | { readonly kind: "user.created"; readonly details: { readonly userName: string; readonly active: boolean } }
+  /** `client`: who did it, whoever provisioned the user. */
+  | { readonly kind: "user.deactivated" | "user.reactivated"; readonly details: { readonly client: string } }
+  | {
+      readonly kind: "user.renamed" | "group.renamed";
+      readonly details: { readonly from: string; readonly to: string };
+    }
+  /** Any other attributes; top-level names and extension URIs. */
+  | { readonly kind: "user.changed"; readonly details: { readonly attributes: readonly string[] } }
+  /** `active`: whether the user was, until then. */
+  | { readonly kind: "user.deleted"; readonly details: { readonly userName: string; readonly active: boolean } }
+  | { readonly kind: "group.created" | "group.deleted"; readonly details: { readonly displayName: string } }
+  | {
+      readonly kind: "group.members";
+      readonly details: { readonly added: readonly string[]; readonly removed: readonly string[] };
+    }
+);
+
+/** A position in the changes; the start is `{ xid: "0", id: 0 }`. */
+export interface ChangeCursor {
+  /** xid8 as text. */
+  readonly xid: string;
+  readonly id: number;
+}
+
+/** A change as recorded, with its position. */
+export type RecordedChange = DirectoryChange & ChangeCursor & { readonly createdAt: Date };
+
+/** Records changes in the transaction that makes them. */
+export async function insertDirectoryChanges(db: Queryable, changes: readonly DirectoryChange[]): Promise<void> {
+  if (changes.length === 0) return;
+  await db
+    .insertInto("directory_changes")
+    .values(
+      changes.map(({ kind, resourceId, details }) => ({
+        kind,
+        resource_id: resourceId,
+        details: JSON.stringify(details),
+      })),
+    )
+    .execute();
+}
+
+/** The changes after a position, oldest first, up to the oldest transaction still open: later ones may have gaps. */
+export async function listDirectoryChanges(
+  db: Queryable,
+  after: ChangeCursor,
+  limit: number,
+): Promise<readonly RecordedChange[]> {
+  const { rows } = await sql<RecordedChange>`
+    select id, xid::text as xid, kind, resource_id as "resourceId", details, created_at as "createdAt"
+    from directory_changes
+    where (xid, id) > (${after.xid}::xid8, ${after.id}::bigint) and xid < pg_snapshot_xmin(pg_current_snapshot())
+    order by directory_changes.xid, id
+    limit ${limit}
+  `.execute(db);
+  return rows;
+}
+
+/** True when there are changes after a position, those that cannot be read yet included. */
+export async function hasDirectoryChanges(db: Queryable, after: ChangeCursor): Promise<boolean> {
+  const { rows } = await sql<{ found: boolean }>`
+    select exists (
+      select from directory_changes where (xid, id) > (${after.xid}::xid8, ${after.id}::bigint)
+    ) as found
+  `.execute(db);
+  return rows[0]?.found ?? false;
+}

@@ -1,0 +1,48 @@
+/** Who asks the directory, and what they may see and write (rule C7). */
+import { branchEntitlementSchema } from "@branchward/core";
+import { ScimError } from "@branchward/scim";
+import { sql, type RawBuilder } from "kysely";
+import type { GroupKind } from "./tables.ts";
+
+/** The client of the directory, as the host found it by its token. */
+export interface DirectoryContext {
+  /** Under which name resources are provisioned. */
+  readonly client: string;
+  /** `internal` is the worker, the only one to write entitlement groups. */
+  readonly kind: "provisioning" | "admin" | "internal";
+  /** The fencing token of the writer's lease (rule C4), from `parseFence`. */
+  readonly fence?: number;
+}
+
+/** The extension that marks an entitlement group. */
+export const entitlementExtension = branchEntitlementSchema;
+
+/** The fence in a `Branchward-Fence` header, undefined where there is none. @throws ScimError 400 invalidValue */
+export function parseFence(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const fence = /^\d{1,16}$/.test(header) ? Number(header) : Number.NaN;
+  if (!Number.isSafeInteger(fence)) throw new ScimError(400, "Branchward-Fence must be an integer", "invalidValue");
+  return fence;
+}
+
+/** SQL: whether the client sees a user. */
+export function visibleUser(context: DirectoryContext): RawBuilder<boolean> {
+  return context.kind === "provisioning" ? sql`directory_users.client = ${context.client}` : sql`true`;
+}
+
+/** SQL: whether the client sees a group. */
+export function visibleGroup(context: DirectoryContext): RawBuilder<boolean> {
+  if (context.kind !== "provisioning") return sql`true`;
+  return sql`directory_groups.kind = 'provisioned' and directory_groups.client = ${context.client}`;
+}
+
+/** @throws ScimError 403 for the internal client, whose only business is entitlement groups */
+export function requireProvisioner({ kind }: DirectoryContext): void {
+  if (kind === "internal") throw new ScimError(403, "the internal client writes entitlement groups only");
+}
+
+/** @throws ScimError 403 where the client sees a group of this kind and may not write it */
+export function requireGroupWriter(context: DirectoryContext, kind: GroupKind): void {
+  if (kind === "provisioned") return requireProvisioner(context);
+  if (context.kind !== "internal") throw new ScimError(403, "entitlement groups are written by policy alone");
+}

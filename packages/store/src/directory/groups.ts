@@ -1,0 +1,229 @@
+import { isDeepStrictEqual } from "node:util";
+import { isOurExternalId } from "@branchward/core";
+import {
+  foldCase,
+  ScimError,
+  toSearchKeys,
+  type JsonObject,
+  type Member,
+  type MemberDelta,
+  type ResourceType,
+  type StoredResource,
+} from "@branchward/scim";
+import { sql, type Insertable, type Selectable } from "kysely";
+import { uuidv7 } from "uuidv7";
+import type { Queryable } from "../database.ts";
+import { entitlementExtension, requireGroupWriter, visibleGroup, type DirectoryContext } from "./context.ts";
+import { groupAttributes } from "./group-attributes.ts";
+import {
+  applyMemberDelta,
+  deleteMemberships,
+  lockGroupsOf,
+  readGroupMembers,
+  selectMembers,
+  type MembershipChange,
+} from "./members.ts";
+import type { DirectoryNoun, Write } from "./noun.ts";
+import { requireName, selectPage, toExternalId, toUniquenessError } from "./resource-row.ts";
+import type { DirectoryTables, GroupKind } from "./tables.ts";
+
+type GroupTable = DirectoryTables["directory_groups"];
+type GroupRow = Selectable<GroupTable>;
+
+const noMembershipChange: MembershipChange = { added: [], removed: [] };
+
+/** Provisioned and entitlement groups of the directory. */
+export const groups: DirectoryNoun = {
+  async find(db, context, id, members) {
+    const row = await db
+      .selectFrom("directory_groups")
+      .selectAll()
+      .where("id", "=", id)
+      .where(visibleGroup(context))
+      .executeTakeFirst();
+    return row && toResource(row, await readGroupMembers(db, id, members));
+  },
+
+  async list(db, context, query) {
+    const source = { table: "directory_groups", visible: visibleGroup(context), attributes: groupAttributes } as const;
+    const { totalResults, rows } = await selectPage(db, source, query);
+    const members =
+      query.members === "none"
+        ? undefined
+        : await selectMembers(
+            db,
+            rows.map(({ id }) => id),
+          );
+    return { totalResults, resources: rows.map((row) => toResource(row, members?.get(row.id))) };
+  },
+
+  async create(write, { attributes, members }) {
+    const { trx, context, type, raise } = write;
+    const kind: GroupKind = context.kind === "internal" ? "entitlement" : "provisioned";
+    const columns = toColumns(kind, attributes);
+    const row = await trx
+      .insertInto("directory_groups")
+      .values({ id: uuidv7(), kind, client: context.client, fence: context.fence ?? 0, ...toValues(type, columns) })
+      .returningAll()
+      .executeTakeFirstOrThrow()
+      .catch((error: unknown) => {
+        throw toUniquenessError(error);
+      });
+    const { added } = await changeMembers(write, row.id, members);
+    if (kind === "provisioned") {
+      raise({ kind: "group.created", resourceId: row.id, details: { displayName: row.display_name } });
+      if (added.length > 0) raise({ kind: "group.members", resourceId: row.id, details: { added, removed: [] } });
+    }
+    return toResource(row, await readGroupMembers(trx, row.id, "all"));
+  },
+
+  async update(write, id, { readMembers, change, returnMembers }) {
+    const { trx, context, type, raise } = write;
+    const before = await lockGroup(write, id, "no key update");
+    const current = toResource(before, await readGroupMembers(trx, id, readMembers));
+    const state = change(current);
+    const columns = toColumns(before.kind, state.attributes);
+    const membership = await changeMembers(write, id, state.members);
+    const isSame = isDeepStrictEqual(toAttributes(columns), current.attributes) && isEmpty(membership);
+    if (isSame) {
+      await raiseFence(trx, context, before);
+      return { ...current, members: await readGroupMembers(trx, id, returnMembers) };
+    }
+    const row = await trx
+      .updateTable("directory_groups")
+      .set({
+        ...toValues(type, columns),
+        version: sql`version + 1`,
+        updated_at: sql`now()`,
+        fence: context.fence ?? before.fence,
+      })
+      .where("id", "=", id)
+      .returningAll()
+      .executeTakeFirstOrThrow()
+      .catch((error: unknown) => {
+        throw toUniquenessError(error);
+      });
+    if (row.kind === "provisioned") raiseUpdate(raise, { before, after: row, membership });
+    return toResource(row, await readGroupMembers(trx, id, returnMembers));
+  },
+
+  async delete(write, id, check) {
+    const { trx, raise, beforeGroupDeletion } = write;
+    await lockGroupsOf(trx, id);
+    const row = await lockGroup(write, id, "update");
+    check(toResource(row, undefined));
+    if (row.kind === "provisioned") await beforeGroupDeletion(trx, id);
+    // Entitlement groups have no groups as members, so that every group that loses this one is provisioned.
+    for (const { groupId } of await deleteMemberships(trx, id)) {
+      raise({ kind: "group.members", resourceId: groupId, details: { added: [], removed: [id] } });
+    }
+    await trx.deleteFrom("directory_groups").where("id", "=", id).execute();
+    if (row.kind === "provisioned") {
+      raise({ kind: "group.deleted", resourceId: id, details: { displayName: row.display_name } });
+    }
+  },
+};
+
+/** @throws ScimError 404, 403 by kind, 412 when a newer lease has written (rule C4) */
+async function lockGroup({ trx, context }: Write, id: string, strength: "update" | "no key update"): Promise<GroupRow> {
+  const row = await trx
+    .selectFrom("directory_groups")
+    .selectAll()
+    .where("id", "=", id)
+    .where(visibleGroup(context))
+    .$call((query) => (strength === "update" ? query.forUpdate() : query.forNoKeyUpdate()))
+    .executeTakeFirst();
+  if (row === undefined) throw new ScimError(404, `no Group with id ${id}`);
+  requireGroupWriter(context, row.kind);
+  if (context.fence !== undefined && context.fence < row.fence) {
+    throw new ScimError(412, `fence ${context.fence} is stale, ${row.fence} has written`, "staleFence");
+  }
+  return row;
+}
+
+async function changeMembers(
+  { trx, context }: Write,
+  groupId: string,
+  delta: MemberDelta | undefined,
+): Promise<MembershipChange> {
+  return delta === undefined ? noMembershipChange : applyMemberDelta(trx, { context, groupId, delta });
+}
+
+/** A write that changes nothing still shows that a newer lease is at work. */
+async function raiseFence(trx: Queryable, { fence }: DirectoryContext, row: GroupRow): Promise<void> {
+  if (fence === undefined || fence <= row.fence) return;
+  await trx.updateTable("directory_groups").set({ fence }).where("id", "=", row.id).execute();
+}
+
+type GroupColumns = Pick<GroupRow, "display_name" | "external_id" | "attributes">;
+
+type GroupValues = Omit<Insertable<GroupTable>, "id" | "kind" | "client">;
+
+/** @throws ScimError where the marks of entitlement groups are used for another kind, or missing (rule C7) */
+function toColumns(kind: GroupKind, attributes: JsonObject): GroupColumns {
+  const { displayName, externalId, ...others } = attributes;
+  const isMarked = typeof externalId === "string" && isOurExternalId(externalId);
+  const isExtended = others[entitlementExtension] !== undefined;
+  if (kind === "provisioned" && isMarked) {
+    throw new ScimError(409, `externalId ${externalId} is reserved for entitlement groups`, "uniqueness");
+  }
+  if (kind === "provisioned" && isExtended) {
+    throw new ScimError(400, `${entitlementExtension} is for entitlement groups`, "invalidValue");
+  }
+  if (kind === "entitlement" && !(isMarked && isExtended)) {
+    throw new ScimError(400, `an entitlement group needs ${entitlementExtension} and its externalId`, "invalidValue");
+  }
+  return {
+    display_name: requireName("displayName", displayName),
+    external_id: toExternalId(externalId),
+    attributes: others,
+  };
+}
+
+function toValues(type: ResourceType, columns: GroupColumns): GroupValues {
+  return {
+    ...columns,
+    display_key: toDisplayKey(columns.display_name),
+    attributes: JSON.stringify(columns.attributes),
+    search_keys: JSON.stringify(toSearchKeys(type, { ...columns.attributes, displayName: columns.display_name })),
+  };
+}
+
+/** The key under which two names of groups are the same: without regard to case, form and outer space. */
+export function toDisplayKey(displayName: string): string {
+  return foldCase(displayName.trim());
+}
+
+function toResource(row: GroupRow, members: readonly Member[] | undefined): StoredResource {
+  return {
+    id: row.id,
+    version: String(row.version),
+    created: row.created_at,
+    lastModified: row.updated_at,
+    attributes: toAttributes(row),
+    members,
+  };
+}
+
+function toAttributes({ display_name, external_id, attributes }: GroupColumns): JsonObject {
+  return {
+    ...(external_id === null ? {} : { externalId: external_id }),
+    displayName: display_name,
+    ...attributes,
+  };
+}
+
+function isEmpty({ added, removed }: MembershipChange): boolean {
+  return added.length === 0 && removed.length === 0;
+}
+
+function raiseUpdate(
+  raise: Write["raise"],
+  { before, after, membership }: { before: GroupRow; after: GroupRow; membership: MembershipChange },
+): void {
+  const resourceId = after.id;
+  if (before.display_name !== after.display_name) {
+    raise({ kind: "group.renamed", resourceId, details: { from: before.display_name, to: after.display_name } });
+  }
+  if (!isEmpty(membership)) raise({ kind: "group.members", resourceId, details: membership });
+}

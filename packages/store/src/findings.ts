@@ -1,0 +1,55 @@
+import { sql } from "kysely";
+import { uuidv7 } from "uuidv7";
+import type { Queryable } from "./database.ts";
+
+export interface NewFinding {
+  /** Stable kind: `unbound-group`, `unknown-actor`, `source-may-default`… */
+  readonly kind: string;
+  /** What it is about; one open finding per kind and subject. */
+  readonly subject: string;
+  readonly severity: "info" | "warning" | "critical";
+  /** Cause and fix in one or two sentences. */
+  readonly message: string;
+}
+
+export interface Finding extends NewFinding {
+  readonly id: string;
+  readonly firstAt: Date;
+  readonly lastAt: Date;
+}
+
+/** Opens a finding or notes that it still stands. */
+export async function raiseFinding(db: Queryable, finding: NewFinding): Promise<void> {
+  await db
+    .insertInto("findings")
+    .values({ id: uuidv7(), ...finding })
+    .onConflict((conflict) =>
+      conflict
+        .columns(["kind", "subject"])
+        .where("resolved_at", "is", null)
+        .doUpdateSet({ severity: finding.severity, message: finding.message, last_at: sql<Date>`now()` }),
+    )
+    .execute();
+}
+
+export async function resolveFinding(db: Queryable, kind: string, subject: string): Promise<void> {
+  await db
+    .updateTable("findings")
+    .set({ resolved_at: sql<Date>`now()` })
+    .where("kind", "=", kind)
+    .where("subject", "=", subject)
+    .where("resolved_at", "is", null)
+    .execute();
+}
+
+/** Open findings, the gravest first. */
+export async function listFindings(db: Queryable, limit: number): Promise<readonly Finding[]> {
+  return db
+    .selectFrom("findings")
+    .select(["id", "kind", "subject", "severity", "message", "first_at as firstAt", "last_at as lastAt"])
+    .where("resolved_at", "is", null)
+    .orderBy(sql`array_position(array['critical', 'warning', 'info'], severity)`)
+    .orderBy("last_at", "desc")
+    .limit(limit)
+    .execute();
+}

@@ -1,0 +1,117 @@
+export { type AccessQuestion, loadAccessFacts } from "./access-facts.ts";
+export { type ActivePolicy, type ActivePolicyVersion, createActivePolicy } from "./active-policy.ts";
+export { findActorUser } from "./actors.ts";
+export { branchEntitlementSchema } from "./branch-entitlement.ts";
+export {
+  bindWaitingCheckouts,
+  type CheckoutEvent,
+  type CheckoutMove,
+  endCheckoutsOf,
+  listOpenCheckouts,
+  moveCheckout,
+  moveCheckouts,
+  type OpenCheckout,
+} from "./checkouts.ts";
+export { connectDatabase, type Database, type DatabaseConnection, type Queryable } from "./database.ts";
+export {
+  type DeliveryDetails,
+  type DeliveryRow,
+  findDelivery,
+  insertBranchEvents,
+  insertDelivery,
+  listDeliveries,
+  type NewDelivery,
+} from "./deliveries.ts";
+export { type GroupBinding, listGroupBindings, recordGroupIntents, saveGroupBindings } from "./entitlement-groups.ts";
+export { type Finding, listFindings, type NewFinding, raiseFinding, resolveFinding } from "./findings.ts";
+export { findHead, type HeadRequest, recordHead } from "./heads.ts";
+export {
+  type BranchFilter,
+  type BranchRow,
+  findBranch,
+  listBornOrEndedSince,
+  listBranches,
+  listBranchesNamed,
+  listLiveBranches,
+  listLiveByNames,
+  saveIncarnations,
+} from "./incarnations.ts";
+export { lockCursor, saveCursor } from "./cursors.ts";
+export {
+  type ChangeCursor,
+  type DirectoryChange,
+  hasDirectoryChanges,
+  listDirectoryChanges,
+  type RecordedChange,
+} from "./directory/changes.ts";
+export { type DirectoryContext, parseFence } from "./directory/context.ts";
+export { createDirectory } from "./directory/directory.ts";
+export { findGroup, findUserByUserName, listUsersById } from "./directory/read.ts";
+export { type BranchName, lockNames, lockPairings, lockPolicy, lockPolicyShared } from "./locks.ts";
+export { listPendingMigrations, migrateStore } from "./migrate.ts";
+export { type Channel, type Notifications, notify, openNotifications } from "./notifications.ts";
+export {
+  bindReference,
+  bindReferences,
+  keepLastMembers,
+  listPolicyBindings,
+  listReferencesBoundTo,
+  listReferencesReaching,
+  type PolicyBinding,
+} from "./policy-bindings.ts";
+export { ensurePolicyScopes, type ScopeMaking } from "./policy-scopes.ts";
+export {
+  findActivePolicyVersion,
+  findActivePolicyVersionId,
+  insertActivePolicyVersion,
+  listPolicyVersions,
+  type NewPolicyVersion,
+  type PolicyVersion,
+} from "./policy-versions.ts";
+export { type JoinedSources, listRepositoriesByName, type Repository, resolveRepository } from "./repositories.ts";
+export {
+  acquireLease,
+  addStrictName,
+  getLeaseRemaining,
+  type Lease,
+  listMergedScopes,
+  listScopesOf,
+  listStrictNames,
+  listUnreconciled,
+  type MergedScope,
+  releaseLease,
+  renewLease,
+  type RequestedScope,
+  requestDueScope,
+  requestDueScopes,
+  requestScopes,
+  requestScopesOf,
+  type ScopeOutcome,
+  type ScopeState,
+  settleScope,
+} from "./scopes.ts";
+export {
+  findSync,
+  insertSync,
+  listSyncs,
+  type NewSync,
+  type SyncCall,
+  type SyncChange,
+  type SyncDetails,
+  type SyncFilter,
+  type SyncMember,
+  type SyncRow,
+} from "./syncs.ts";
+export type { TokenScope } from "./tables.ts";
+export {
+  createTokenSecret,
+  expireTokenBy,
+  findLiveToken,
+  findToken,
+  insertToken,
+  listTokens,
+  type NewToken,
+  revokeToken,
+  type Token,
+  touchToken,
+} from "./tokens.ts";

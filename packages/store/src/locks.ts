@@ -1,0 +1,65 @@
+/**
+ * Transaction locks, by meaning. Order everywhere: policy, then names, then pairings, then rows of scopes by id;
+ * within one call keys are taken in ascending order, so that no two transactions wait for each other.
+ */
+import { createHash } from "node:crypto";
+import type { RefType, RepositoryClaim } from "@branchward/core";
+import { sql } from "kysely";
+import type { Queryable } from "./database.ts";
+
+const POLICY_LOCK = 7_190_001;
+
+/** Held by whoever makes scopes from the active policy, so that no activation slips between reading and writing. */
+export async function lockPolicyShared(trx: Queryable): Promise<void> {
+  await sql`select pg_advisory_xact_lock_shared(${POLICY_LOCK})`.execute(trx);
+}
+
+/** Held while a policy version is activated. */
+export async function lockPolicy(trx: Queryable): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${POLICY_LOCK})`.execute(trx);
+}
+
+export interface BranchName {
+  readonly refType: RefType;
+  readonly name: string;
+}
+
+/** Serialises what happens to these names of one repository. */
+export async function lockNames(trx: Queryable, repositoryId: string, names: readonly BranchName[]): Promise<void> {
+  await lockKeys(
+    trx,
+    names.map(({ refType, name }) => ["name", repositoryId, refType, name]),
+  );
+}
+
+/** Serialises the halves of possible renames: changes at one revision, or of one push. */
+export async function lockPairings(trx: Queryable, repositoryId: string, keys: readonly string[]): Promise<void> {
+  await lockKeys(
+    trx,
+    keys.map((key) => ["pairing", repositoryId, key]),
+  );
+}
+
+/** Serialises the first sight of a repository: under its name by any of the sources joined to it, and under a source's own id. */
+export async function lockRepositoryClaim(
+  trx: Queryable,
+  {
+    source,
+    joined,
+    claim,
+  }: { readonly source: string; readonly joined: readonly string[]; readonly claim: RepositoryClaim },
+): Promise<void> {
+  const byName = ["repository-name", joined.toSorted().join(","), claim.name];
+  await lockKeys(trx, claim.nativeId === null ? [byName] : [byName, ["repository-id", source, claim.nativeId]]);
+}
+
+async function lockKeys(trx: Queryable, keys: readonly (readonly string[])[]): Promise<void> {
+  if (keys.length === 0) return;
+  const numbers = [...new Set(keys.map((key) => toLockKey(key.join("\0"))))].toSorted((a, b) => (a < b ? -1 : 1));
+  const list = numbers.map(String);
+  await sql`select pg_advisory_xact_lock(key) from unnest(${list}::bigint[]) as key`.execute(trx);
+}
+
+function toLockKey(text: string): bigint {
+  return createHash("sha256").update(text).digest().readBigInt64BE();
+}

@@ -1,0 +1,22 @@
+import { type Incarnation, scopesFor } from "@branchward/core";
+import type { ActivePolicyVersion } from "./active-policy.ts";
+import type { Queryable } from "./database.ts";
+import { ensureScopes } from "./scopes.ts";
+
+export interface ScopeMaking {
+  readonly repository: string;
+  readonly incarnation: Pick<Incarnation, "id" | "name" | "state">;
+  /** Names of all configured endpoints. */
+  readonly endpoints: readonly string[];
+}
+
+/** Makes the scopes that policy gives a live incarnation (rule B2). Needs the policy lock of `lockPolicyShared`. */
+export async function ensurePolicyScopes(
+  trx: Queryable,
+  active: ActivePolicyVersion | undefined,
+  { repository, incarnation, endpoints }: ScopeMaking,
+): Promise<void> {
+  if (active === undefined || incarnation.state === "deleted") return;
+  const wanted = scopesFor(active.policy, { repository, name: incarnation.name }, endpoints);
+  await ensureScopes(trx, incarnation.id, wanted, "create");
+}

@@ -1,0 +1,314 @@
+/** Scopes: incarnation × endpoint, what was requested of them, what was reached, and the lease of whoever works on one. */
+import type { Verdict } from "@branchward/core";
+import { sql } from "kysely";
+import { uuidv7 } from "uuidv7";
+import type { Queryable } from "./database.ts";
+
+export interface RequestedScope {
+  readonly id: string;
+  readonly incarnationId: string;
+  readonly endpoint: string;
+  readonly requested: number;
+}
+
+const requestedColumns = ["id", "incarnation_id as incarnationId", "endpoint", "requested"] as const;
+
+/** Makes the missing scopes of an incarnation; existing ones stay as they are. */
+export async function ensureScopes(
+  trx: Queryable,
+  incarnationId: string,
+  endpoints: readonly string[],
+  reason: string,
+): Promise<void> {
+  if (endpoints.length === 0) return;
+  await trx
+    .insertInto("scopes")
+    // `requested` starts at 0: the request that follows in the same transaction makes it 1.
+    .values(
+      endpoints.map((endpoint) => ({ id: uuidv7(), incarnation_id: incarnationId, endpoint, reason, requested: 0 })),
+    )
+    .onConflict((conflict) => conflict.columns(["incarnation_id", "endpoint"]).doNothing())
+    .execute();
+}
+
+/** Asks for another look at every scope of these incarnations, each for its reason. Rows are locked in id order. */
+export async function requestScopesOf(
+  trx: Queryable,
+  incarnations: ReadonlyMap<string, string>,
+): Promise<readonly RequestedScope[]> {
+  if (incarnations.size === 0) return [];
+  const ids = [...incarnations.keys()];
+  const reasons = [...incarnations.values()];
+  const result = await sql<RequestedScope>`
+    with locked as (
+      select scopes.id, asked.reason
+      from scopes
+      join unnest(${ids}::uuid[], ${reasons}::text[]) as asked (incarnation_id, reason) using (incarnation_id)
+      order by scopes.id
+      for update of scopes
+    )
+    update scopes
+    set requested = requested + 1, requested_at = now(), reason = locked.reason
+    from locked
+    where scopes.id = locked.id
+    returning scopes.id, scopes.incarnation_id as "incarnationId", scopes.endpoint, scopes.requested`.execute(trx);
+  return result.rows;
+}
+
+/** Asks for another look at these scopes. Rows are locked in id order. */
+export async function requestScopes(
+  trx: Queryable,
+  scopeIds: readonly string[],
+  reason: string,
+): Promise<readonly RequestedScope[]> {
+  if (scopeIds.length === 0) return [];
+  return trx
+    .with("locked", (db) => db.selectFrom("scopes").select("id").where("id", "in", scopeIds).orderBy("id").forUpdate())
+    .updateTable("scopes")
+    .set({ requested: sql<number>`requested + 1`, requested_at: sql<Date>`now()`, reason })
+    .where("id", "in", (eb) => eb.selectFrom("locked").select("id"))
+    .returning(requestedColumns)
+    .execute();
+}
+
+/** Scopes asked for and not reached, quiet for `quietMs`: what the sweeper looks after. Oldest first. */
+export async function listUnreconciled(
+  db: Queryable,
+  { quietMs, limit }: { readonly quietMs: number; readonly limit: number },
+): Promise<readonly RequestedScope[]> {
+  return db
+    .selectFrom("scopes")
+    .select(requestedColumns)
+    .where(sql<boolean>`requested > reconciled`)
+    .where("requested_at", "<", sql<Date>`now() - ${quietMs} * interval '1 millisecond'`)
+    .where((where) => where.or([where("lease_until", "is", null), where("lease_until", "<", sql<Date>`now()`)]))
+    .orderBy("requested_at")
+    .limit(limit)
+    .execute();
+}
+
+/** Takes the timers that came due and asks for their scopes. */
+export async function requestDueScopes(db: Queryable, limit: number): Promise<readonly RequestedScope[]> {
+  return db
+    .with("due", (with_) =>
+      with_
+        .selectFrom("scopes")
+        .select("id")
+        .where("due_at", "<=", sql<Date>`now()`)
+        .orderBy("id")
+        .limit(limit)
+        .forUpdate()
+        .skipLocked(),
+    )
+    .updateTable("scopes")
+    .set({ requested: sql<number>`requested + 1`, requested_at: sql<Date>`now()`, reason: "timer", due_at: null })
+    .where("id", "in", (eb) => eb.selectFrom("due").select("id"))
+    .returning(requestedColumns)
+    .execute();
+}
+
+/** As `requestDueScopes`, for one scope; undefined when its timer is not due. */
+export async function requestDueScope(trx: Queryable, scopeId: string): Promise<RequestedScope | undefined> {
+  const row = await trx
+    .updateTable("scopes")
+    .set({ requested: sql<number>`requested + 1`, requested_at: sql<Date>`now()`, reason: "timer", due_at: null })
+    .where("id", "=", scopeId)
+    .where("due_at", "<=", sql<Date>`now()`)
+    .returning(requestedColumns)
+    .executeTakeFirst();
+  return row;
+}
+
+/** A held lease. Its token guards every row that the holder records (rule C4). */
+export interface Lease {
+  readonly scopeId: string;
+  readonly token: number;
+  readonly incarnationId: string;
+  readonly endpoint: string;
+  /** `requested` as read before loading; what the run stamps as reached. */
+  readonly requested: number;
+  readonly requestedAt: Date;
+  readonly reason: string;
+  readonly failures: number;
+  readonly strictNames: readonly string[];
+  readonly verdict: Verdict | null;
+}
+
+/** Takes the lease when it is free or expired, by the database's clock; undefined when another holds it. */
+export async function acquireLease(
+  db: Queryable,
+  scopeId: string,
+  { holder, leaseMs }: { readonly holder: string; readonly leaseMs: number },
+): Promise<Lease | undefined> {
+  return db
+    .updateTable("scopes")
+    .set({
+      lease_token: sql<number>`lease_token + 1`,
+      lease_holder: holder,
+      lease_until: sql<Date>`now() + ${leaseMs} * interval '1 millisecond'`,
+    })
+    .where("id", "=", scopeId)
+    .where((where) => where.or([where("lease_until", "is", null), where("lease_until", "<", sql<Date>`now()`)]))
+    .returning([
+      "id as scopeId",
+      "lease_token as token",
+      "incarnation_id as incarnationId",
+      "endpoint",
+      "requested",
+      "requested_at as requestedAt",
+      "reason",
+      "failures",
+      "strict_names as strictNames",
+      "verdict",
+    ])
+    .executeTakeFirst();
+}
+
+/** Extends the lease if it is still held with this token; false when it was lost. */
+export async function renewLease(db: Queryable, lease: Lease, leaseMs: number): Promise<boolean> {
+  const result = await db
+    .updateTable("scopes")
+    .set({ lease_until: sql<Date>`now() + ${leaseMs} * interval '1 millisecond'` })
+    .where("id", "=", lease.scopeId)
+    .where("lease_token", "=", lease.token)
+    .where("lease_until", ">", sql<Date>`now()`)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+/** Milliseconds for which the lease is still held, by the database's clock; 0 when it was lost. */
+export async function getLeaseRemaining(db: Queryable, lease: Lease): Promise<number> {
+  const row = await db
+    .selectFrom("scopes")
+    .select(sql<number>`greatest(0, extract(epoch from lease_until - clock_timestamp()) * 1000)::int`.as("remainingMs"))
+    .where("id", "=", lease.scopeId)
+    .where("lease_token", "=", lease.token)
+    .executeTakeFirst();
+  return row?.remainingMs ?? 0;
+}
+
+export interface ScopeOutcome {
+  readonly verdict: Verdict;
+  readonly mismatches: readonly unknown[];
+  readonly dueAt: Date | null;
+  readonly failures: number;
+  /** Names whose policy still narrows the desired state (rule A5). */
+  readonly strictNames: readonly string[];
+}
+
+/**
+ * Records what a run reached and releases the lease, guarded by its token.
+ * @returns the scope's `requested` now, or undefined when the lease was lost and nothing was recorded.
+ */
+export async function settleScope(trx: Queryable, lease: Lease, outcome: ScopeOutcome): Promise<number | undefined> {
+  const row = await trx
+    .updateTable("scopes")
+    .set({
+      reconciled: lease.requested,
+      verdict: outcome.verdict,
+      verdict_at: sql<Date>`now()`,
+      mismatches: JSON.stringify(outcome.mismatches),
+      due_at: outcome.dueAt,
+      failures: outcome.failures,
+      strict_names: [...outcome.strictNames],
+      lease_holder: null,
+      lease_until: null,
+    })
+    .where("id", "=", lease.scopeId)
+    .where("lease_token", "=", lease.token)
+    .returning("requested")
+    .executeTakeFirst();
+  return row?.requested;
+}
+
+/** Gives the lease back without a result. */
+export async function releaseLease(db: Queryable, lease: Lease): Promise<void> {
+  await db
+    .updateTable("scopes")
+    .set({ lease_holder: null, lease_until: null })
+    .where("id", "=", lease.scopeId)
+    .where("lease_token", "=", lease.token)
+    .execute();
+}
+
+/** Adds a name whose policy narrows these scopes until their rename is verified (rule A5). */
+export async function addStrictName(trx: Queryable, incarnationId: string, name: string): Promise<void> {
+  await trx
+    .updateTable("scopes")
+    .set({ strict_names: sql<string[]>`array_append(array_remove(strict_names, ${name}), ${name})` })
+    .where("incarnation_id", "=", incarnationId)
+    .execute();
+}
+
+export interface ScopeState {
+  readonly id: string;
+  readonly endpoint: string;
+  readonly requested: number;
+  readonly reconciled: number;
+  readonly verdict: Verdict | null;
+  readonly verdictAt: Date | null;
+  readonly mismatches: readonly unknown[];
+  readonly lastSync: string | null;
+  readonly dueAt: Date | null;
+}
+
+export async function listScopesOf(db: Queryable, incarnationId: string): Promise<readonly ScopeState[]> {
+  const rows = await db
+    .selectFrom("scopes")
+    .select([
+      "id",
+      "endpoint",
+      "requested",
+      "reconciled",
+      "verdict",
+      "verdict_at as verdictAt",
+      "mismatches",
+      "due_at as dueAt",
+    ])
+    .select((eb) =>
+      eb
+        .selectFrom("syncs")
+        .select("syncs.id")
+        .whereRef("syncs.scope_id", "=", "scopes.id")
+        .orderBy("seq", "desc")
+        .limit(1)
+        .as("lastSync"),
+    )
+    .where("incarnation_id", "=", incarnationId)
+    .orderBy("endpoint")
+    .execute();
+  return rows.map((row) => ({ ...row, mismatches: row.mismatches as readonly unknown[] }));
+}
+
+export interface MergedScope {
+  readonly scopeId: string;
+  readonly incarnationId: string;
+}
+
+/** Scopes at the same endpoint of incarnations merged into this one that still have groups (rule A5). */
+export async function listMergedScopes(
+  db: Queryable,
+  { incarnationId, endpoint }: Pick<Lease, "incarnationId" | "endpoint">,
+): Promise<readonly MergedScope[]> {
+  return db
+    .selectFrom("scopes")
+    .innerJoin("incarnations", "incarnations.id", "scopes.incarnation_id")
+    .select(["scopes.id as scopeId", "incarnations.id as incarnationId"])
+    .where("incarnations.merged_into", "=", incarnationId)
+    .where("scopes.endpoint", "=", endpoint)
+    .where((eb) =>
+      eb.exists(eb.selectFrom("entitlement_groups").select("scope_id").whereRef("scope_id", "=", "scopes.id")),
+    )
+    .orderBy("scopes.id")
+    .execute();
+}
+
+/** Former names whose policy still narrows the branch at some endpoint (rule A5). */
+export async function listStrictNames(db: Queryable, incarnationId: string): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("scopes")
+    .select("strict_names")
+    .where("incarnation_id", "=", incarnationId)
+    .execute();
+  return [...new Set(rows.flatMap((row) => row.strict_names))];
+}

@@ -1,0 +1,226 @@
+import type { BranchState, RefType, Trust, Vcs, Verdict } from "@branchward/core";
+import type { ColumnType, Generated, JSONColumnType } from "kysely";
+import type { DirectoryTables } from "./directory/tables.ts";
+
+type Timestamp = ColumnType<Date, Date, Date>;
+type NullableTimestamp = ColumnType<Date | null, Date | null | undefined, Date | null>;
+type WithDefault<T> = ColumnType<T, T | undefined, T>;
+/** Written as text, read as parsed JSON. */
+type Json = JSONColumnType<object>;
+type JsonWithDefault = ColumnType<unknown, string | undefined, string>;
+
+interface RepositoriesTable {
+  id: string;
+  name: string;
+  vcs: Vcs;
+  created_at: Generated<Date>;
+}
+
+interface RepositoryBindingsTable {
+  id: string;
+  repository_id: string;
+  source: string;
+  native_id: string | null;
+  name: string;
+  created_at: Generated<Date>;
+}
+
+interface DeliveriesTable {
+  id: string;
+  seq: Generated<number>;
+  xid: Generated<string>;
+  source: string;
+  delivery_key: string;
+  body_digest: Buffer;
+  event: string;
+  outcome: "accepted" | "ignored";
+  note: string | null;
+  repository_id: string | null;
+  actor: string | null;
+  headers: Json;
+  body: Buffer;
+  occurred_at: NullableTimestamp;
+  received_at: WithDefault<Date>;
+}
+
+export interface IncarnationsTable {
+  id: string;
+  seq: Generated<number>;
+  repository_id: string;
+  ref_type: RefType;
+  name: string;
+  name_key: string;
+  state: BranchState;
+  suspect: boolean;
+  head: string | null;
+  previous_names: WithDefault<string[]>;
+  merged_into: string | null;
+  born_at: Timestamp;
+  born_of: "create" | "push" | "sighting";
+  ended_at: NullableTimestamp;
+  born_group: string | null;
+  born_by: string | null;
+  ended_group: string | null;
+  ended_by: string | null;
+  evidence_at: NullableTimestamp;
+  updated_at: WithDefault<Date>;
+}
+
+interface BranchEventsTable {
+  id: Generated<number>;
+  xid: Generated<string>;
+  delivery_id: string;
+  incarnation_id: string | null;
+  kind: "checkout" | "create" | "rename" | "delete" | "push";
+  ref_type: RefType;
+  name: string;
+  previous_name: string | null;
+  before: string | null;
+  after: string | null;
+  note: string | null;
+  created_at: Generated<Date>;
+}
+
+interface IncarnationHeadsTable {
+  incarnation_id: string;
+  revision: string;
+  requested: JsonWithDefault;
+  seen_at: WithDefault<Date>;
+}
+
+interface PolicyVersionsTable {
+  id: string;
+  seq: Generated<number>;
+  digest: string;
+  file: string;
+  text: string;
+  author: string;
+  state: "active" | "superseded";
+  activated_at: Generated<Date>;
+}
+
+interface PolicyBindingsTable {
+  reference: string;
+  group_id: string | null;
+  last_members: JsonWithDefault;
+  bound_at: NullableTimestamp;
+  updated_at: WithDefault<Date>;
+}
+
+interface ScopesTable {
+  id: string;
+  incarnation_id: string;
+  endpoint: string;
+  requested: WithDefault<number>;
+  requested_at: WithDefault<Date>;
+  reason: string;
+  reconciled: WithDefault<number>;
+  verdict: Verdict | null;
+  verdict_at: NullableTimestamp;
+  mismatches: JsonWithDefault;
+  strict_names: WithDefault<string[]>;
+  lease_token: WithDefault<number>;
+  lease_holder: string | null;
+  lease_until: NullableTimestamp;
+  due_at: NullableTimestamp;
+  failures: WithDefault<number>;
+  created_at: Generated<Date>;
+}
+
+interface EntitlementGroupsTable {
+  scope_id: string;
+  entitlement: string;
+  external_id: string;
+  display_name: string;
+  group_id: string | null;
+  intended_at: Generated<Date>;
+  bound_at: NullableTimestamp;
+}
+
+interface SyncsTable {
+  id: string;
+  seq: Generated<number>;
+  xid: Generated<string>;
+  scope_id: string;
+  reason: string;
+  requested: number;
+  requested_at: Timestamp;
+  lease_token: number;
+  policy_version_id: string | null;
+  started_at: Timestamp;
+  finished_at: Timestamp;
+  verdict: Verdict;
+  mismatches: JsonWithDefault;
+  added: number;
+  removed: number;
+  changes: JsonWithDefault;
+  calls: JsonWithDefault;
+  error: ColumnType<unknown, string | null, string | null>;
+}
+
+interface CheckoutsTable {
+  id: string;
+  repository_id: string;
+  working_copy: string;
+  delivery_id: string;
+  actor: string;
+  trust: Trust;
+  user_id: string | null;
+  incarnation_id: string | null;
+  ref_type: RefType;
+  name: string;
+  name_key: string;
+  started_at: Timestamp;
+  ended_at: NullableTimestamp;
+}
+
+interface FindingsTable {
+  id: string;
+  kind: string;
+  subject: string;
+  severity: "info" | "warning" | "critical";
+  message: string;
+  details: JsonWithDefault;
+  first_at: Generated<Date>;
+  last_at: WithDefault<Date>;
+  resolved_at: NullableTimestamp;
+}
+
+interface TokensTable {
+  id: string;
+  client: string;
+  scope: TokenScope;
+  hash: Buffer;
+  hint: string;
+  created_at: Generated<Date>;
+  expires_at: NullableTimestamp;
+  last_used_at: NullableTimestamp;
+  revoked_at: NullableTimestamp;
+}
+
+/** What a token may be used for; `admin` covers all. */
+export type TokenScope = "admin" | "read" | "status" | "scim" | "agent";
+
+interface CursorsTable {
+  name: string;
+  xid: string;
+  id: number;
+}
+
+export interface Tables extends DirectoryTables {
+  repositories: RepositoriesTable;
+  repository_bindings: RepositoryBindingsTable;
+  deliveries: DeliveriesTable;
+  incarnations: IncarnationsTable;
+  branch_events: BranchEventsTable;
+  incarnation_heads: IncarnationHeadsTable;
+  policy_versions: PolicyVersionsTable;
+  policy_bindings: PolicyBindingsTable;
+  scopes: ScopesTable;
+  entitlement_groups: EntitlementGroupsTable;
+  syncs: SyncsTable;
+  checkouts: CheckoutsTable;
+  findings: FindingsTable;
+  tokens: TokensTable;
+  cursors: CursorsTable;
+}
