@@ -1,0 +1,83 @@
+/** The producer's side: enqueueing in our terms. Adds carry ids only and are deduplicated by lane and scope. */
+import { type JobsOptions } from "bullmq";
+import type { QueueBackend, QueueHandle } from "./backend.ts";
+import { jobs, type JobName, type Lane, LANE_PRIORITY, reconcileQueue, SYSTEM_QUEUE } from "./jobs.ts";
+
+export interface ReconcileRequest {
+  readonly scopeId: string;
+  readonly endpoint: string;
+  readonly lane: Lane;
+}
+
+export interface Queues extends AsyncDisposable {
+  /** Joins a job of the same lane that waits, follows one that runs, and ends a back-off. */
+  enqueueReconcile(request: ReconcileRequest): Promise<void>;
+  /** As the sweeper does it: joins whatever job there is and leaves a back-off alone. */
+  enqueueMissing(request: ReconcileRequest): Promise<void>;
+  /** At most one per scope waits; a later call moves it. */
+  enqueueWake(scopeId: string, delayMs: number): Promise<void>;
+  /** Reads the directory's changes, after a pause where one is given. */
+  enqueueDirectoryChanged(delayMs?: number): Promise<void>;
+  /** Runs `outbox.sweep` every `everyMs`, once for all workers. */
+  scheduleSweep(everyMs: number): Promise<void>;
+  /** Jobs by state, per queue. */
+  countJobs(): Promise<ReadonlyMap<string, Record<string, number>>>;
+  ping(): Promise<void>;
+}
+
+/** Finished jobs stay an hour for the eye; the record of what they did is in PostgreSQL. */
+const KEEP_FINISHED = { removeOnComplete: { age: 3_600, count: 500 }, removeOnFail: { age: 86_400, count: 2_000 } };
+
+function jobOptions(name: JobName, extra: JobsOptions): JobsOptions {
+  const { attempts, backoffMs } = jobs[name];
+  return { attempts, backoff: { type: "exponential", delay: backoffMs }, ...KEEP_FINISHED, ...extra };
+}
+
+/** Closing closes the queues, not the backend. */
+export function createQueues(backend: QueueBackend, endpoints: readonly string[]): Queues {
+  const reconcile = new Map<string, QueueHandle>();
+  for (const endpoint of endpoints) reconcile.set(endpoint, backend.createQueue(reconcileQueue(endpoint)));
+  const system = backend.createQueue(SYSTEM_QUEUE);
+
+  async function addReconcile({ scopeId, endpoint, lane }: ReconcileRequest, reschedule: boolean): Promise<void> {
+    const queue = reconcile.get(endpoint);
+    // An endpoint retired from the configuration: its scopes stay recorded, nothing runs for them.
+    if (queue === undefined) return;
+    const deduplication = { id: `${lane}-${scopeId}`, keepLastIfActive: true, ...(reschedule ? { reschedule } : {}) };
+    const options = jobOptions("scope.reconcile", { priority: LANE_PRIORITY[lane], deduplication });
+    await queue.add("scope.reconcile", { v: 1, scopeId }, options);
+  }
+
+  return {
+    enqueueReconcile: (request) => addReconcile(request, true),
+    enqueueMissing: (request) => addReconcile(request, false),
+    async enqueueWake(scopeId, delayMs) {
+      const deduplication = { id: `wake-${scopeId}`, replace: true, keepLastIfActive: true };
+      const options = jobOptions("scope.wake", { priority: LANE_PRIORITY.event, delay: delayMs, deduplication });
+      await system.add("scope.wake", { v: 1, scopeId }, options);
+    },
+    async enqueueDirectoryChanged(delayMs = 0) {
+      const deduplication = { id: "directory", keepLastIfActive: true, reschedule: true };
+      const options = jobOptions("directory.changed", { priority: LANE_PRIORITY.ci, delay: delayMs, deduplication });
+      await system.add("directory.changed", { v: 1 }, options);
+    },
+    async scheduleSweep(everyMs) {
+      const template = {
+        name: "outbox.sweep",
+        data: { v: 1 },
+        opts: jobOptions("outbox.sweep", { priority: LANE_PRIORITY.event }),
+      };
+      await system.upsertJobScheduler("outbox-sweep", { every: everyMs }, template);
+    },
+    async countJobs() {
+      const counts = new Map<string, Record<string, number>>();
+      counts.set(SYSTEM_QUEUE, await system.getJobCounts());
+      for (const [endpoint, queue] of reconcile) counts.set(reconcileQueue(endpoint), await queue.getJobCounts());
+      return counts;
+    },
+    ping: () => backend.ping(),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([system, ...reconcile.values()].map((queue) => queue.close()));
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import { readFile } from "node:fs/promises";
+import { type Configuration, ConfigurationError, parseConfiguration, type Problem } from "@branchward/core";
+
+export interface LoadedConfiguration {
+  readonly configuration: Configuration;
+  /** The file's text as validated: what a policy version keeps. */
+  readonly text: string;
+}
+
+/**
+ * Reads and validates `branchward.yaml` whole; `shownAs` is the name that problems and reasons cite.
+ * @throws {ConfigurationError} with every problem in `details.problems`.
+ */
+export async function loadConfiguration(file: string, shownAs: string = file): Promise<LoadedConfiguration> {
+  const text = await readText(file);
+  const parsed = parseConfiguration(text, shownAs);
+  if ("configuration" in parsed) return { configuration: parsed.configuration, text };
+  throw new ConfigurationError(formatProblems(parsed.problems), { details: { problems: parsed.problems } });
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    throw new ConfigurationError(`${file} cannot be read: ${String(cause)}`, { cause });
+  }
+}
+
+/** One line per problem: `file:line:column path: message`. */
+export function formatProblems(problems: readonly Problem[]): string {
+  return problems
+    .map(
+      ({ file, line, column, path, message }) =>
+        `${file}:${line}:${column} ${path === "" ? "" : `${path}: `}${message}`,
+    )
+    .join("\n");
+}

@@ -1,0 +1,19 @@
+export {
+  type Authenticator,
+  type AuthenticatorOptions,
+  createAuthenticator,
+  type Principal,
+  requireScope,
+  type Scope,
+  type StaticToken,
+} from "./http/auth.ts";
+export { mediaType, parseJson, readBody } from "./http/body.ts";
+export { createKoaApp } from "./http/koa-app.ts";
+export { listen, type Listener } from "./http/listen.ts";
+export { createProblem, HttpError, isDatabaseAway, type Problem } from "./http/problem.ts";
+export { answer, defineRoute, mountRoutes, type Responses, type Route } from "./http/routes.ts";
+export { formatProblems, type LoadedConfiguration, loadConfiguration } from "./configuration.ts";
+export { type Environment, parseEnvironment } from "./environment.ts";
+export { createLogger, type Logger } from "./logging.ts";
+export { resolveSecrets } from "./secrets.ts";
+export { openShutdownSignal, waitForAbort } from "./shutdown.ts";
