@@ -1,0 +1,54 @@
+import { explainAccess, UnavailableError } from "@branchward/core";
+import { access, accessQuery, problem } from "@branchward/core/api";
+import { answer, defineRoute, type Route } from "@branchward/runtime";
+import {
+  type ActivePolicy,
+  type Database,
+  findUserByUserName,
+  listStrictNames,
+  loadAccessFacts,
+} from "@branchward/store";
+import { getBranchNamed } from "../branch-question.ts";
+
+export interface AccessDeps {
+  readonly db: Database;
+  readonly activePolicy: ActivePolicy;
+}
+
+/** `GET /v1/access`: may this user do that on this branch, and why. */
+export function createAccessRoute({ db, activePolicy }: AccessDeps): Route {
+  return defineRoute({
+    method: "get",
+    path: "/v1/access",
+    summary: "May this user do that, and why",
+    scope: "read",
+    query: accessQuery,
+    responses: {
+      200: { description: "the decision with every rule considered", body: access },
+      400: { description: "several branches match", body: problem },
+      404: { description: "no such branch", body: problem },
+    },
+    async handle({ query }) {
+      const { user: userName, entitlement } = query;
+      const branch = await getBranchNamed(db, query);
+      const active = await activePolicy.find(db);
+      if (active === undefined) throw new UnavailableError("no policy version is in force yet");
+      const user = await findUserByUserName(db, userName);
+      const facts = await loadAccessFacts(db, {
+        policy: active.policy,
+        branch,
+        strictNames: await listStrictNames(db, branch.id),
+        userIds: user === undefined ? [] : [user.id],
+      });
+      const { allowed, governed, reasons } = explainAccess({ ...facts, userId: user?.id ?? null, entitlement });
+      const shown = {
+        user: user?.userName ?? userName,
+        entitlement,
+        repository: branch.repository,
+        branch: branch.name,
+      };
+      const copied = reasons.map((reason) => ({ ...reason, path: [...reason.path] }));
+      return answer(200, { allowed, governed, ...shown, reasons: copied });
+    },
+  });
+}

@@ -1,0 +1,114 @@
+import { NotFoundError } from "@branchward/core";
+import {
+  idParams,
+  page,
+  problem,
+  recheckAnswer,
+  recheckBody,
+  syncDetails,
+  syncItem,
+  syncQuery,
+} from "@branchward/core/api";
+import type { Queues } from "@branchward/queue";
+import { answer, defineRoute, type Route } from "@branchward/runtime";
+import {
+  type Database,
+  findSync,
+  listSyncs,
+  type RequestedScope,
+  requestScopesOf,
+  type SyncRow,
+} from "@branchward/store";
+import { type BranchQuestion, getBranchNamed } from "../branch-question.ts";
+import { toPage } from "./page.ts";
+
+export interface SyncRouteDeps {
+  readonly db: Database;
+  readonly queues: Queues;
+}
+
+export function createSyncRoutes(deps: SyncRouteDeps): readonly Route[] {
+  return [listRoute(deps), showRoute(deps), recheckRoute(deps)];
+}
+
+function listRoute({ db }: SyncRouteDeps): Route {
+  return defineRoute({
+    method: "get",
+    path: "/v1/syncs",
+    summary: "Runs, newest first",
+    scope: "read",
+    query: syncQuery,
+    responses: { 200: { description: "a page", body: page(syncItem) } },
+    async handle({ query }) {
+      const { limit, cursor, ...filter } = query;
+      const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
+      const rows = await listSyncs(db, {
+        limit,
+        ...(cursor === undefined ? {} : { before: Number(cursor) }),
+        ...given,
+      });
+      return answer(200, toPage(rows, limit, toItem));
+    },
+  });
+}
+
+function showRoute({ db }: SyncRouteDeps): Route {
+  return defineRoute({
+    method: "get",
+    path: "/v1/syncs/:id",
+    summary: "A run with each change, each call and its proof",
+    scope: "read",
+    params: idParams,
+    responses: {
+      200: { description: "the sync", body: syncDetails },
+      404: { description: "no such sync", body: problem },
+    },
+    async handle({ params }) {
+      const sync = await findSync(db, params.id);
+      if (sync === undefined) throw new NotFoundError(`no sync has the id ${params.id}`);
+      const { mismatches, changes, calls, error } = sync;
+      const copied = changes.map((change) => ({ ...change, added: [...change.added], removed: [...change.removed] }));
+      return answer(200, {
+        ...toItem(sync),
+        mismatches: [...mismatches],
+        changes: copied,
+        calls: [...calls],
+        error,
+      });
+    },
+  });
+}
+
+function recheckRoute({ db, queues }: SyncRouteDeps): Route {
+  return defineRoute({
+    method: "post",
+    path: "/v1/syncs",
+    summary: "Look at a branch again now",
+    scope: "admin",
+    body: recheckBody,
+    responses: {
+      202: { description: "asked for; the number of endpoints to be looked at", body: recheckAnswer },
+      400: { description: "several branches match", body: problem },
+      404: { description: "no such branch", body: problem },
+    },
+    async handle({ body }) {
+      const scopes = await recheck(db, body);
+      for (const scope of scopes) {
+        await queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "ci" });
+      }
+      return answer(202, { scopes: scopes.length });
+    },
+  });
+}
+
+async function recheck(db: Database, question: BranchQuestion): Promise<readonly RequestedScope[]> {
+  const branch = await getBranchNamed(db, question);
+  return db.transaction().execute((trx) => requestScopesOf(trx, new Map([[branch.id, "recheck"]])));
+}
+
+function toItem(row: SyncRow) {
+  const { id, reason, repository, branch, refType, incarnation, endpoint, verdict } = row;
+  const { added, removed, requestedAt, startedAt, finishedAt, policyVersion } = row;
+  const scope = { repository, branch, refType, incarnation, endpoint };
+  return { id, reason, ...scope, verdict, added, removed, requestedAt, startedAt, finishedAt, policyVersion };
+}

@@ -1,0 +1,89 @@
+import { NotFoundError } from "@branchward/core";
+import { idParams, problem, rotateBody, tokenBody, tokenItem, tokenMade } from "@branchward/core/api";
+import { answer, defineRoute, type Route } from "@branchward/runtime";
+import { type Database, expireTokenBy, findToken, insertToken, listTokens, revokeToken } from "@branchward/store";
+import { z } from "zod";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** A successor lives as long as a token does by default. */
+const SUCCESSOR_DAYS = 90;
+
+export function createTokenRoutes(db: Database): readonly Route[] {
+  return [listRoute(db), createRoute(db), rotateRoute(db), revokeRoute(db)];
+}
+
+function listRoute(db: Database): Route {
+  return defineRoute({
+    method: "get",
+    path: "/v1/tokens",
+    summary: "Tokens with scope, expiry and last use; never a secret",
+    scope: "admin",
+    responses: { 200: { description: "all tokens", body: z.object({ items: z.array(tokenItem) }) } },
+    async handle() {
+      return answer(200, { items: [...(await listTokens(db))] });
+    },
+  });
+}
+
+function createRoute(db: Database): Route {
+  return defineRoute({
+    method: "post",
+    path: "/v1/tokens",
+    summary: "Make a token; the secret is answered this once",
+    scope: "admin",
+    body: tokenBody,
+    responses: { 201: { description: "made", body: tokenMade } },
+    async handle({ body: { client, scope, expiresInDays } }) {
+      const expiresAt = new Date(Date.now() + expiresInDays * DAY_MS);
+      return answer(201, await insertToken(db, { client, scope, expiresAt }));
+    },
+  });
+}
+
+function rotateRoute(db: Database): Route {
+  return defineRoute({
+    method: "post",
+    path: "/v1/tokens/:id/rotate",
+    summary: "Make a successor; the old token works on for the overlap",
+    scope: "admin",
+    params: idParams,
+    body: rotateBody,
+    responses: {
+      201: { description: "the successor", body: tokenMade },
+      404: { description: "no live token of this id", body: problem },
+    },
+    async handle({ params, body: { overlapHours } }) {
+      const made = await db.transaction().execute(async (trx) => {
+        const old = await findToken(trx, params.id);
+        if (old === undefined || old.revokedAt !== null) throw noToken(params.id);
+        await expireTokenBy(trx, old.id, new Date(Date.now() + overlapHours * HOUR_MS));
+        const expiresAt = new Date(Date.now() + SUCCESSOR_DAYS * DAY_MS);
+        return insertToken(trx, { client: old.client, scope: old.scope, expiresAt });
+      });
+      return answer(201, made);
+    },
+  });
+}
+
+function revokeRoute(db: Database): Route {
+  return defineRoute({
+    method: "delete",
+    path: "/v1/tokens/:id",
+    summary: "End a token now",
+    scope: "admin",
+    params: idParams,
+    responses: {
+      200: { description: "ended", body: z.object({ revoked: z.uuid() }) },
+      404: { description: "no live token of this id", body: problem },
+    },
+    async handle({ params }) {
+      if (!(await revokeToken(db, params.id))) throw noToken(params.id);
+      return answer(200, { revoked: params.id });
+    },
+  });
+}
+
+function noToken(id: string): NotFoundError {
+  return new NotFoundError(`no live token has the id ${id}`);
+}

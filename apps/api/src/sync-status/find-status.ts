@@ -1,0 +1,150 @@
+/** Finds what a question about a branch is about, and answers it; `wait` holds the answer while it may still change. */
+import { type CiConfiguration, isGoverned, type RefType } from "@branchward/core";
+import {
+  type ActivePolicy,
+  type BranchRow,
+  type Database,
+  findHead,
+  listScopesOf,
+  type Notifications,
+  type ScopeState,
+} from "@branchward/store";
+import { type BranchQuestion, findBranchNamed } from "../branch-question.ts";
+import { decideStatus, type Status } from "./decide-status.ts";
+
+export interface StatusQuestion extends BranchQuestion {
+  readonly revision?: string | undefined;
+  readonly entitlement?: string | undefined;
+}
+
+export interface StatusDeps {
+  readonly db: Database;
+  readonly activePolicy: ActivePolicy;
+  readonly notifications: Notifications;
+  readonly endpoints: ReadonlyMap<string, "required" | "advisory">;
+  readonly ci: CiConfiguration;
+}
+
+export interface StatusAnswer extends Omit<Status, "state"> {
+  readonly state: Status["state"] | "unknown";
+  readonly repository: string;
+  readonly branch: string;
+  readonly refType: RefType | null;
+  readonly revision: string | null;
+  readonly incarnation: string | null;
+  readonly governed: boolean;
+  /** The last sync of the branch, for a look behind the answer. */
+  readonly sync: string | null;
+}
+
+/** Answers at once. @throws {InvalidInputError} `ambiguous_branch` when several branches match. */
+export async function findStatus(deps: StatusDeps, question: StatusQuestion): Promise<StatusAnswer> {
+  const branch = await findBranchNamed(deps.db, question);
+  if (branch === undefined) return toUnknown(question, null);
+  const revision = question.revision ?? branch.head;
+  const head = await findHead(deps.db, branch.id, revision);
+  if (head === undefined && question.revision !== undefined) return toUnknown(question, branch);
+  const scopes = await listScopesOf(deps.db, branch.id);
+  const status = decideStatus({
+    scopes,
+    endpoints: deps.endpoints,
+    needed: head?.requested ?? {},
+    ageMs: head?.ageMs ?? 0,
+    entitlement: question.entitlement,
+    ci: deps.ci,
+  });
+  const governed = await findGoverned(deps, branch, question.entitlement, scopes);
+  return {
+    ...status,
+    repository: branch.repository,
+    branch: question.branch,
+    refType: branch.refType,
+    revision,
+    incarnation: branch.id,
+    governed,
+    sync: newestSync(scopes),
+  };
+}
+
+async function findGoverned(
+  { db, activePolicy }: StatusDeps,
+  branch: BranchRow,
+  entitlement: string | undefined,
+  scopes: readonly ScopeState[],
+): Promise<boolean> {
+  if (entitlement === undefined) return scopes.length > 0;
+  const active = await activePolicy.find(db);
+  return active !== undefined && isGoverned(active.policy, branch, entitlement);
+}
+
+function newestSync(scopes: readonly ScopeState[]): string | null {
+  // UUIDv7 ids sort by time.
+  return scopes.map((scope) => scope.lastSync).reduce((a, b) => ((a ?? "") > (b ?? "") ? a : b), null);
+}
+
+function toUnknown(question: StatusQuestion, branch: BranchRow | null): StatusAnswer {
+  return {
+    state: "unknown",
+    conclusion: "waiting",
+    degraded: false,
+    endpoints: [],
+    repository: question.repository,
+    branch: question.branch,
+    refType: branch?.refType ?? question.refType ?? null,
+    revision: question.revision ?? null,
+    incarnation: branch?.id ?? null,
+    governed: false,
+    sync: null,
+  };
+}
+
+/** A look without a notification: for the deadline, and should one be lost. */
+const LOOK_AGAIN_MS = 1_000;
+
+/** Holds `pending` and `unknown` for at most `waitMs`, then answers what is so. */
+export async function waitForStatus(
+  deps: StatusDeps,
+  question: StatusQuestion,
+  { waitMs, signal }: { readonly waitMs: number; readonly signal: AbortSignal },
+): Promise<StatusAnswer> {
+  const until = performance.now() + waitMs;
+  const changes = watchChanges(deps.notifications);
+  try {
+    for (;;) {
+      const seen = changes.count();
+      const answer = await findStatus(deps, question);
+      const leftMs = until - performance.now();
+      if (answer.conclusion !== "waiting" || leftMs <= 0 || signal.aborted) return answer;
+      await changes.next(seen, Math.min(leftMs, LOOK_AGAIN_MS), signal);
+    }
+  } finally {
+    changes.close();
+  }
+}
+
+/** Counts notifications, so that none between a look and the wait that follows is missed. */
+function watchChanges(notifications: Notifications) {
+  const state: { count: number; wake: () => void } = { count: 0, wake: () => undefined };
+  const onChange = (): void => {
+    state.count += 1;
+    state.wake();
+  };
+  const unsubscribe = [notifications.subscribe("scopes", onChange), notifications.subscribe("registry", onChange)];
+  return {
+    count: () => state.count,
+    next(seen: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
+      if (state.count !== seen) return Promise.resolve();
+      return new Promise((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer);
+          signal.removeEventListener("abort", done);
+          resolve();
+        };
+        const timer = setTimeout(done, timeoutMs);
+        signal.addEventListener("abort", done, { once: true });
+        state.wake = done;
+      });
+    },
+    close: () => unsubscribe.forEach((stop) => stop()),
+  };
+}

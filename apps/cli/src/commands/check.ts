@@ -1,0 +1,24 @@
+import { AppError, ConfigurationError } from "@branchward/core";
+import { loadConfiguration } from "@branchward/runtime";
+import { findConfigurationFile, showFile } from "../configuration-file.ts";
+import { type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
+
+/** `branchward check`: exit 0, or 78 with every problem. */
+export async function check(
+  context: CommandContext,
+  options: { readonly config?: string; readonly json?: boolean },
+): Promise<number> {
+  const file = await findConfigurationFile(context, options.config);
+  try {
+    await loadConfiguration(file, showFile(context, file));
+    if (options.json === true) writeJson(context, { file, problems: [] });
+    else writeLine(context.stdout, `${file} is valid`);
+    return EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    const problems = error.details["problems"] ?? [{ message: (error satisfies AppError).message }];
+    if (options.json === true) writeJson(context, { file, problems });
+    else writeLine(context.stderr, error.message);
+    return EXIT.config;
+  }
+}

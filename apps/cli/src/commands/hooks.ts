@@ -1,0 +1,108 @@
+import { join } from "node:path";
+import { AppError } from "@branchward/core";
+import { hooksStatus, type HooksReport, installHooks, type InstallReport, uninstallHooks } from "@branchward/vcs/hooks";
+import { CommandError, type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
+
+export interface HookOptions {
+  readonly action: "install" | "uninstall" | "status";
+  readonly path?: string;
+  readonly client?: boolean;
+  readonly server?: boolean;
+  readonly global?: boolean;
+  readonly url?: string;
+  readonly source?: string;
+  readonly secretFile?: string;
+  readonly repository?: string;
+  readonly json?: boolean;
+}
+
+/** `branchward hooks install|uninstall|status`. */
+export async function hooks(context: CommandContext, options: HookOptions): Promise<number> {
+  const request = { path: options.path ?? context.cwd, role: toRole(options), env: context.env } as const;
+  try {
+    switch (options.action) {
+      case "install":
+        return show(context, options, describeInstall(await install(context, options, request)));
+      case "uninstall":
+        return show(context, options, {
+          report: await uninstallHooks(request),
+          lines: ["hooks removed; what was there before is back"],
+        });
+      case "status":
+        return show(context, options, describeStatus(await hooksStatus(request)));
+    }
+  } catch (error) {
+    if (error instanceof AppError) throw new CommandError(EXIT.usage, error.message);
+    throw error;
+  }
+}
+
+type Request = Parameters<typeof hooksStatus>[0];
+
+function toRole({ client, server, global: isGlobal }: HookOptions): Request["role"] {
+  const roles = [client === true && "client", server === true && "server", isGlobal === true && "global"] as const;
+  const given = roles.filter((role) => role !== false);
+  if (given.length > 1) throw new CommandError(EXIT.usage, "give one of --client, --server and --global");
+  return given[0] ?? "client";
+}
+
+function install(context: CommandContext, options: HookOptions, request: Request): Promise<InstallReport> {
+  const secret = context.env["BRANCHWARD_AGENT_SECRET"] ?? null;
+  if (options.secretFile === undefined && secret === null) {
+    const kept = join(context.checkoutDir, ".branchward", "agent-secret");
+    throw new CommandError(
+      EXIT.usage,
+      `the source's secret is missing: give --secret-file (npm start keeps the example's in ${kept}) or set BRANCHWARD_AGENT_SECRET`,
+    );
+  }
+  return installHooks({
+    ...request,
+    url: options.url ?? context.env["BRANCHWARD_URL"] ?? "http://127.0.0.1:8787",
+    source: options.source ?? "agents",
+    secretFile: options.secretFile ?? null,
+    secret,
+    repository: options.repository ?? null,
+    nodePath: process.execPath,
+  });
+}
+
+interface Shown {
+  readonly report: unknown;
+  readonly lines: readonly string[];
+}
+
+function show(context: CommandContext, { json }: HookOptions, { report, lines }: Shown): number {
+  if (json === true) writeJson(context, report);
+  else for (const line of lines) writeLine(context.stdout, line);
+  return EXIT.ok;
+}
+
+function describeInstall(report: InstallReport): Shown {
+  const name = report.repository === null ? [] : [`repository ${report.repository}`];
+  return { report, lines: [...name, ...describeStatus(report).lines, ...report.notes] };
+}
+
+const CONDITION_TEXT = {
+  installed: "installed",
+  chained: "installed, and what was there before runs after it",
+  stale: "installed by another version; install again",
+  foreign: "not ours",
+  missing: "not installed",
+} as const;
+
+function describeStatus(report: HooksReport): Shown {
+  const hookLines = report.hooks.map((hook) => `${hook.name}: ${CONDITION_TEXT[hook.condition]}`);
+  const sent =
+    report.lastSend === null
+      ? "nothing was sent yet"
+      : `last sent ${report.lastSend.at.toISOString()}: ${report.lastSend.message}`;
+  const waiting =
+    report.pending.count === 0
+      ? "nothing waits"
+      : `${report.pending.count} wait to be sent, the oldest for ${Math.round((report.pending.oldestAgeMs ?? 0) / 1000)} s`;
+  const target =
+    report.connection === null ? [] : [`sends to ${report.connection.url}/hooks/${report.connection.source}`];
+  const node =
+    report.connection !== null && !report.hasNode ? ["the Node that the hooks start is gone; install again"] : [];
+  return { report, lines: [...hookLines, ...target, ...node, sent, waiting] };
+}

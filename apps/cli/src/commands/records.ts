@@ -1,0 +1,58 @@
+import { deliveryItem, page, recheckAnswer, syncItem } from "@branchward/core/api";
+import { connectApi, type ConnectionOptions } from "../api-client.ts";
+import { type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
+
+interface ListOptions extends ConnectionOptions {
+  readonly limit: number;
+  readonly json?: boolean;
+}
+
+export async function syncs(context: CommandContext, options: ListOptions): Promise<number> {
+  const api = await connectApi(context, options);
+  const { items } = await api.get(`/v1/syncs?limit=${options.limit}`, page(syncItem));
+  if (options.json === true) writeJson(context, items);
+  for (const sync of options.json === true ? [] : items) {
+    const change = `+${sync.added} -${sync.removed}`;
+    writeLine(
+      context.stdout,
+      `${sync.finishedAt}  ${sync.repository}:${sync.branch} @ ${sync.endpoint}  ${sync.verdict}  ${change}  ${sync.reason}  ${sync.id}`,
+    );
+  }
+  return EXIT.ok;
+}
+
+export async function deliveries(context: CommandContext, options: ListOptions): Promise<number> {
+  const api = await connectApi(context, options);
+  const { items } = await api.get(`/v1/deliveries?limit=${options.limit}`, page(deliveryItem));
+  if (options.json === true) writeJson(context, items);
+  for (const delivery of options.json === true ? [] : items) {
+    const note = delivery.note === null ? "" : ` (${delivery.note})`;
+    writeLine(
+      context.stdout,
+      `${delivery.receivedAt}  ${delivery.source}  ${delivery.event}  ${delivery.repository ?? "-"}  ${delivery.outcome}${note}  ${delivery.id}`,
+    );
+  }
+  return EXIT.ok;
+}
+
+export async function recheck(
+  context: CommandContext,
+  options: ConnectionOptions & {
+    readonly repository: string;
+    readonly branch: string;
+    readonly refType?: string;
+    readonly json?: boolean;
+  },
+): Promise<number> {
+  const api = await connectApi(context, options);
+  const { repository, branch, refType } = options;
+  const body = { repository, branch, ...(refType === undefined ? {} : { refType }) };
+  const { scopes } = await api.post("/v1/syncs", body, recheckAnswer);
+  if (options.json === true) writeJson(context, { scopes });
+  else
+    writeLine(
+      context.stdout,
+      `${repository}:${branch} is looked at again at ${scopes} endpoint${scopes === 1 ? "" : "s"}`,
+    );
+  return EXIT.ok;
+}

@@ -1,0 +1,200 @@
+/** Every command with its options; the code behind one is loaded when it runs. */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { type CommandContext, EXIT } from "./context.ts";
+
+type Run = (code: number) => void;
+
+/** Parses the arguments and runs the command; resolves with the exit code. */
+export async function createProgram(context: CommandContext, argv: readonly string[]): Promise<number> {
+  const outcome = { code: EXIT.ok as number };
+  const done: Run = (code) => {
+    outcome.code = code;
+  };
+  const program = new Command("branchward")
+    .description("Keeps who may act on a branch equal to what policy says, in every system that enforces it.")
+    .version("0.1.0")
+    .configureOutput({ writeOut: (text) => context.stdout.write(text), writeErr: (text) => context.stderr.write(text) })
+    .exitOverride()
+    .showHelpAfterError("(branchward COMMAND --help tells more)");
+  addServerCommands(program, context, done);
+  addBranchCommands(program, context, done);
+  addRecordCommands(program, context, done);
+  addGroupCommands(program, context, done);
+  addTokenCommands(program, context, done);
+  addHookCommands(program, context, done);
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return outcome.code;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+}
+
+function withConnection(command: Command): Command {
+  return command
+    .option("--url <url>", "address of Branchward (BRANCHWARD_URL; default http://127.0.0.1:8787)")
+    .option(
+      "--token-file <file>",
+      "file with a token (else BRANCHWARD_TOKEN, else the admin token of the data directory)",
+    )
+    .option("--json", "JSON on stdout");
+}
+
+function withConfig(command: Command): Command {
+  return command.option(
+    "--config <file>",
+    "configuration (BRANCHWARD_CONFIG; default ./branchward.yaml, else the bundled example)",
+  );
+}
+
+function addServerCommands(program: Command, context: CommandContext, done: Run): void {
+  withConfig(program.command("start"))
+    .description("run receiver, api and worker in this process, on an embedded PostgreSQL unless DATABASE_URL is set")
+    .action(async (options) => done(await (await import("./commands/start.ts")).start(context, options)));
+  program
+    .command("demo")
+    .description("show the main job on real Git and Mercurial repositories in a temporary directory, then end")
+    .action(async () => done(await (await import("./commands/demo.ts")).demo(context)));
+  withConfig(program.command("migrate"))
+    .description("bring the database of DATABASE_URL (or the embedded one) up to date: our tables and BullMQ's")
+    .option("--json", "JSON on stdout")
+    .action(async (options) => done(await (await import("./commands/migrate.ts")).migrate(context, options)));
+  withConfig(program.command("check"))
+    .description("validate the configuration: every problem with file, line and path; exit 78 when there are any")
+    .option("--json", "JSON on stdout")
+    .action(async (options) => done(await (await import("./commands/check.ts")).check(context, options)));
+  withConnection(withConfig(program.command("doctor")))
+    .description("check this machine, the configuration, the database, the queue and a running Branchward")
+    .action(async (options) => done(await (await import("./commands/doctor.ts")).doctor(context, options)));
+}
+
+function addBranchCommands(program: Command, context: CommandContext, done: Run): void {
+  const refType = new Option("--ref-type <type>", "which of them, where several bear the name").choices([
+    "branch",
+    "bookmark",
+    "topic",
+  ]);
+  withConnection(program.command("wait <repository> <branch>"))
+    .description(
+      "wait until access to a branch is what policy says; exit 0 in sync or neutral, 1 failed, diverged or held, 4 timed out or unknown",
+    )
+    .addOption(refType)
+    .option("--revision <id>", "the head that the answer must be about (full id)")
+    .option("--entitlement <name>", "the verb that the build needs")
+    .option("--timeout <duration>", "how long to wait", "60s")
+    .action(async (repository, branch, options) =>
+      done(await (await import("./commands/wait.ts")).wait(context, { repository, branch, ...options })),
+    );
+  withConnection(program.command("status <repository> <branch>"))
+    .description("what `wait` would answer now")
+    .addOption(refType)
+    .option("--revision <id>", "the head that the answer must be about (full id)")
+    .option("--entitlement <name>", "the verb that the build needs")
+    .action(async (repository, branch, options) =>
+      done(await (await import("./commands/wait.ts")).wait(context, { repository, branch, ...options, timeout: "0s" })),
+    );
+  withConnection(program.command("explain <user> <entitlement> <repository> <branch>"))
+    .description("may this user do that, and why: every rule considered with file and line")
+    .addOption(refType)
+    .action(async (user, entitlement, repository, branch, options) =>
+      done(
+        await (
+          await import("./commands/explain.ts")
+        ).explain(context, { user, entitlement, repository, branch, ...options }),
+      ),
+    );
+  withConnection(program.command("recheck <repository> <branch>"))
+    .description("look at a branch again now")
+    .addOption(refType)
+    .action(async (repository, branch, options) =>
+      done(await (await import("./commands/records.ts")).recheck(context, { repository, branch, ...options })),
+    );
+}
+
+function parseLimit(text: string): number {
+  const limit = Number(text);
+  if (!Number.isInteger(limit) || limit < 1 || limit > 200) throw new InvalidArgumentError("expected 1 to 200");
+  return limit;
+}
+
+function addRecordCommands(program: Command, context: CommandContext, done: Run): void {
+  withConnection(program.command("syncs"))
+    .description("runs, newest first")
+    .option("--limit <n>", "rows", parseLimit, 20)
+    .action(async (options) => done(await (await import("./commands/records.ts")).syncs(context, options)));
+  withConnection(program.command("deliveries"))
+    .description("what the sources sent, newest first")
+    .option("--limit <n>", "rows", parseLimit, 20)
+    .action(async (options) => done(await (await import("./commands/records.ts")).deliveries(context, options)));
+}
+
+function addGroupCommands(program: Command, context: CommandContext, done: Run): void {
+  const groups = program.command("groups").description("what the groups of the policy mean");
+  withConnection(groups.command("list"))
+    .description("which directory group each is bound to")
+    .action(async (options) => done(await (await import("./commands/groups.ts")).list(context, options)));
+  withConnection(groups.command("bind <name> <id>"))
+    .description("bind a group of the policy (engineering, okta/engineering) to the directory group with this SCIM id")
+    .action(async (name, id, options) =>
+      done(await (await import("./commands/groups.ts")).bind(context, { name, id, ...options })),
+    );
+}
+
+function addTokenCommands(program: Command, context: CommandContext, done: Run): void {
+  const token = program.command("token").description("bearer tokens of clients");
+  withConnection(token.command("create <client>"))
+    .description("make a token; the secret is printed once, alone on stdout")
+    .addOption(
+      new Option("--scope <scope>", "what it may do")
+        .choices(["admin", "read", "status", "scim", "agent"])
+        .default("scim"),
+    )
+    .option("--expires <days>", "days until it expires, at most 365", Number, 90)
+    .action(async (client, options) =>
+      done(await (await import("./commands/token.ts")).create(context, { client, ...options })),
+    );
+  withConnection(token.command("list"))
+    .description("tokens with scope, expiry and last use")
+    .action(async (options) => done(await (await import("./commands/token.ts")).list(context, options)));
+  withConnection(token.command("rotate <id>"))
+    .description("make a successor; the old one works on for an overlap")
+    .option("--overlap <hours>", "hours for which both work", Number, 24)
+    .action(async (id, options) =>
+      done(await (await import("./commands/token.ts")).rotate(context, { id, ...options })),
+    );
+  withConnection(token.command("revoke <id>"))
+    .description("end a token now")
+    .action(async (id, options) =>
+      done(await (await import("./commands/token.ts")).revoke(context, { id, ...options })),
+    );
+}
+
+function addHookCommands(program: Command, context: CommandContext, done: Run): void {
+  const hooks = program.command("hooks").description("hooks that tell Branchward of branch events");
+  for (const action of ["install", "uninstall", "status"] as const) {
+    const command = hooks
+      .command(`${action} [path]`)
+      .description(HOOK_TEXT[action])
+      .option("--client", "a working copy: checkouts (default where there is one)")
+      .option("--server", "a repository that is pushed to: creates, renames, deletes, pushes")
+      .option("--global", "every repository of this user")
+      .option("--json", "JSON on stdout");
+    if (action === "install") {
+      command
+        .option("--url <url>", "address of Branchward (BRANCHWARD_URL; default http://127.0.0.1:8787)")
+        .option("--source <name>", "the configured source of type agent", "agents")
+        .option("--secret-file <file>", "file with the source's secret (else BRANCHWARD_AGENT_SECRET)")
+        .option("--repository <name>", "how Branchward names the repository (default: from its remote or path)");
+    }
+    command.action(async (path, options) =>
+      done(await (await import("./commands/hooks.ts")).hooks(context, { action, path, ...options })),
+    );
+  }
+}
+
+const HOOK_TEXT = {
+  install: "install hooks; existing ones are chained to, and nothing slows or fails the user's command",
+  uninstall: "remove what install put there and restore what it moved aside",
+  status: "what is installed, what waits to be sent, and how the last sending went",
+} as const;

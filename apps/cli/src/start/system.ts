@@ -1,0 +1,124 @@
+/** Receiver, api and worker in one process: what `start` runs, `demo` shows and the end-to-end tests use. */
+import { randomBytes } from "node:crypto";
+import type { RequestListener } from "node:http";
+import { createApp as createApi } from "@branchward/api";
+import { createApp as createReceiver, createRecordDelivery } from "@branchward/receiver";
+import {
+  type Authenticator,
+  type Environment,
+  listen,
+  type Listener,
+  type LoadedConfiguration,
+  type Logger,
+} from "@branchward/runtime";
+import { type ActivePolicy, createActivePolicy } from "@branchward/store";
+import { startWorker } from "@branchward/worker";
+import { createTokenCheck, keepAdminToken, type KeptToken } from "./access.ts";
+import { createEndpoints } from "./endpoints.ts";
+import { openRecord, openWork, type OpenedRecord, type OpenedWork } from "./resources.ts";
+import { createSources, isAuthority, joinSources, type SecretEnv } from "./sources.ts";
+
+export interface SystemOptions {
+  readonly environment: Environment;
+  readonly loaded: LoadedConfiguration;
+  /** The variables that secrets refer to; asked for once the data directory is there. */
+  readonly secretEnv: () => Promise<SecretEnv>;
+  readonly log: Logger;
+}
+
+export interface System extends AsyncDisposable {
+  readonly url: string;
+  readonly adminToken: KeptToken;
+  /** What the embedded database wants said: where it lives, which user it runs as. */
+  readonly notes: readonly string[];
+  /** Resolves with the reason when the system cannot go on by itself. */
+  readonly ended: Promise<string>;
+}
+
+/** What the apps share in this process. */
+interface Shared extends SystemOptions {
+  readonly record: OpenedRecord;
+  readonly work: OpenedWork;
+  readonly activePolicy: ActivePolicy;
+  readonly env: SecretEnv;
+  /** Aborts when deliveries are refused and waits end. */
+  readonly closing: AbortSignal;
+}
+
+/** Starts everything; ready when it resolves. Disposing stops in the order that loses nothing. */
+export async function startSystem(options: SystemOptions): Promise<System> {
+  const { environment, loaded, log } = options;
+  await using stack = new AsyncDisposableStack();
+  const record = stack.use(await openRecord(environment, log));
+  const env = await options.secretEnv();
+  const endpointNames = loaded.configuration.endpoints.map((endpoint) => endpoint.name);
+  const work = stack.use(await openWork(environment, record.url, endpointNames, log));
+  const closing = new AbortController();
+  const shared: Shared = { ...options, record, work, activePolicy: createActivePolicy(), env, closing: closing.signal };
+  const adminToken = await keepAdminToken(environment);
+  const internalToken = randomBytes(32).toString("base64url");
+  const authenticator = createTokenCheck({ db: record.db, log, adminToken: adminToken.secret, internalToken });
+  const listener = stack.use(await openListener(shared, authenticator));
+  stack.use(await openWorker(shared, { url: `${listener.url}/scim/v2`, token: internalToken }));
+  // First on the way down: hooks are refused and waits end, while the api still answers the workers.
+  stack.defer(() => closing.abort());
+  const held = stack.move();
+  const { notes, ended } = record;
+  return { url: listener.url, adminToken, notes, ended, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+/** One listener for receiver and api. */
+async function openListener(shared: Shared, authenticator: Authenticator): Promise<Listener> {
+  const address = { url: "" };
+  const receiver = await createReceiverHandler(shared);
+  const { record, work, loaded, activePolicy, closing, log } = shared;
+  const api = createApi({
+    ...record,
+    ...work,
+    authenticator,
+    activePolicy,
+    configuration: loaded.configuration,
+    baseUrl: () => address.url,
+    closing,
+    log,
+  }).callback();
+  const route: RequestListener = (request, response) => {
+    const handler = request.url?.startsWith("/hooks/") === true ? receiver : api;
+    void handler(request, response);
+  };
+  const listener = await listen(route, shared.environment.host, shared.environment.port);
+  address.url = listener.url;
+  return listener;
+}
+
+async function createReceiverHandler(shared: Shared) {
+  const { record, work, loaded, activePolicy, closing, log } = shared;
+  const { configuration } = loaded;
+  const recordDelivery = createRecordDelivery({
+    db: record.db,
+    queues: work.queues,
+    log,
+    activePolicy,
+    endpoints: configuration.endpoints.map((endpoint) => endpoint.name),
+    joined: joinSources(configuration),
+    isAuthority: isAuthority(configuration),
+    pairingWindowMs: shared.environment.pairingWindowMs,
+  });
+  const sources = await createSources(configuration, shared.env);
+  return createReceiver({ sources, record: recordDelivery, log, now: () => new Date(), closing }).callback();
+}
+
+async function openWorker(shared: Shared, builtin: { readonly url: string; readonly token: string }) {
+  const { record, work, loaded, activePolicy, env, environment, log } = shared;
+  const { configuration, text } = loaded;
+  return startWorker({
+    db: record.db,
+    backend: work.backend,
+    queues: work.queues,
+    activePolicy,
+    endpoints: await createEndpoints(configuration, { env, builtin }),
+    pairingWindowMs: environment.pairingWindowMs,
+    policy: { text, file: configuration.file, author: "file" },
+    log,
+  });
+}

@@ -1,0 +1,3 @@
+export { createApp, type ReceiverDeps } from "./app.ts";
+export type { ReceiveDeps, Source } from "./receive-delivery.ts";
+export { createRecordDelivery, type RecordDeps } from "./record-delivery.ts";

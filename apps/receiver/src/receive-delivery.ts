@@ -1,0 +1,124 @@
+/** POST /hooks/{source}: the order of checks is part of the contract. */
+import { createHash } from "node:crypto";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { InvalidInputError, NotFoundError, UnauthorizedError, UnavailableError } from "@branchward/core";
+import { HttpError, isDatabaseAway, type Logger, mediaType, parseJson, readBody } from "@branchward/runtime";
+import type { SourceReceiver } from "@branchward/vcs/receive";
+import type { RecordDelivery } from "./record-delivery.ts";
+
+/** A configured origin of webhooks with its secrets at hand. */
+export interface Source {
+  readonly name: string;
+  readonly receiver: SourceReceiver;
+  /** Several while one is rotated. */
+  readonly secrets: readonly Uint8Array[];
+  readonly may: readonly ("checkout" | "refs")[];
+}
+
+export interface ReceiveDeps {
+  readonly sources: ReadonlyMap<string, Source>;
+  readonly record: RecordDelivery;
+  readonly log: Logger;
+  readonly now: () => Date;
+}
+
+export interface Receipt {
+  readonly delivery: string;
+  readonly duplicate: boolean;
+}
+
+/** What GitHub sends at most. */
+const MAX_BODY_BYTES = 25 * 1024 * 1024;
+/** Bodies over this are read at most four at once, so that twenty of 25 MB do not fill the memory. */
+const LARGE_BODY_BYTES = 1024 * 1024;
+const MAX_LARGE_BODIES = 4;
+
+/** Takes one delivery: verify raw bytes → normalise → record. */
+export function createReceive(deps: ReceiveDeps): (sourceName: string, request: IncomingMessage) => Promise<Receipt> {
+  const readCapped = createBodyReader();
+  return async (sourceName, request) => {
+    const source = deps.sources.get(sourceName);
+    if (source === undefined) throw new NotFoundError(`no source is named ${sourceName}`, { code: "unknown_source" });
+    checkLength(request);
+    checkMediaType(request);
+    const body = await readCapped(request);
+    const headers = toHeaderRecord(request.headers);
+    const now = deps.now();
+    const verified = source.receiver.verify({ headers, body, secrets: source.secrets, now });
+    if (!verified.ok) {
+      deps.log.info({ source: sourceName, reason: verified.reason }, "delivery refused");
+      throw new UnauthorizedError("the signature is missing or wrong", { code: "signature_invalid" });
+    }
+    const payload = parseJson(body);
+    if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
+      throw new InvalidInputError("the body is not a JSON object", { code: "not_an_object" });
+    }
+    const delivery = source.receiver.normalize({ headers, payload, receivedAt: now });
+    return recordOrRefuse(deps.record, {
+      source,
+      deliveryKey: source.receiver.deliveryId({ headers, body }),
+      bodyDigest: createHash("sha256").update(body).digest(),
+      headers: withoutSecrets(headers),
+      body,
+      delivery,
+    });
+  };
+}
+
+async function recordOrRefuse(record: RecordDelivery, input: Parameters<RecordDelivery>[0]): Promise<Receipt> {
+  try {
+    return await record(input);
+  } catch (cause) {
+    if (!isDatabaseAway(cause)) throw cause;
+    throw new UnavailableError("the delivery could not be recorded; send it again", {
+      code: "record_unavailable",
+      cause,
+    });
+  }
+}
+
+function checkLength(request: IncomingMessage): void {
+  if (Number(request.headers["content-length"] ?? 0) <= MAX_BODY_BYTES) return;
+  throw new HttpError(413, "body_too_large", `a delivery has at most ${MAX_BODY_BYTES} bytes`);
+}
+
+function checkMediaType(request: IncomingMessage): void {
+  if (mediaType(request) === "application/json") return;
+  throw new HttpError(
+    415,
+    "unsupported_media_type",
+    "send application/json (in GitHub: Content type application/json)",
+  );
+}
+
+function createBodyReader(): (request: IncomingMessage) => Promise<Buffer> {
+  let largeBodies = 0;
+  return async (request) => {
+    const announced = request.headers["content-length"];
+    const large = announced === undefined || Number(announced) > LARGE_BODY_BYTES;
+    if (!large) return readBody(request, MAX_BODY_BYTES);
+    if (largeBodies >= MAX_LARGE_BODIES) {
+      throw new UnavailableError("too many large deliveries at once; send it again", { code: "busy" });
+    }
+    largeBodies += 1;
+    try {
+      return await readBody(request, MAX_BODY_BYTES);
+    } finally {
+      largeBodies -= 1;
+    }
+  };
+}
+
+function toHeaderRecord(headers: IncomingHttpHeaders): Record<string, string> {
+  const record: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) record[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  return record;
+}
+
+const SECRET_HEADER = /authorization|cookie|token|secret|signature/u;
+
+function withoutSecrets(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !SECRET_HEADER.test(name)));
+}

@@ -1,0 +1,157 @@
+/** One SCIM endpoint as the worker sees it: read groups, apply one operation of a plan. Nothing else writes outside. */
+import {
+  AppError,
+  type ActualGroup,
+  type BranchEntitlement,
+  branchEntitlementSchema,
+  type Operation,
+  UpstreamError,
+} from "@branchward/core";
+import {
+  type ScimClient,
+  ScimClientError,
+  type ScimGroup,
+  type ScimMemberDelta,
+  toEqualityFilter,
+} from "@branchward/scim";
+
+export interface EndpointCall {
+  readonly method: string;
+  readonly path: string;
+  readonly status: number | null;
+  readonly durationMs: number;
+}
+
+export interface Endpoint {
+  readonly name: string;
+  /** True for the built-in directory: a user's id there is the user's own (rule C5). */
+  readonly builtin: boolean;
+  readonly concurrency: number;
+  /** Template of entitlement group names. */
+  readonly displayName: string;
+  /** Opens a client whose calls are reported to `onCall`. */
+  readonly connect: (onCall: (call: EndpointCall) => void) => ScimClient;
+}
+
+/** Reads the group bound by id; undefined when it is not there. */
+export async function readGroup(client: ScimClient, id: string): Promise<ActualGroup | undefined> {
+  try {
+    return toActualGroup(await client.getGroup(id));
+  } catch (error) {
+    if (error instanceof ScimClientError && error.status === 404) return undefined;
+    throw toUpstreamError(error);
+  }
+}
+
+/** Reads the groups that bear an `externalId` of ours (rule C6). */
+export async function findGroupsByExternalId(client: ScimClient, externalId: string): Promise<readonly ActualGroup[]> {
+  return findGroups(client, "externalId", externalId);
+}
+
+/** Reads the groups that bear a name we want: a collision, or ours at an endpoint that drops `externalId`. */
+export async function findGroupsByName(client: ScimClient, displayName: string): Promise<readonly ActualGroup[]> {
+  return findGroups(client, "displayName", displayName);
+}
+
+async function findGroups(client: ScimClient, attribute: string, value: string): Promise<readonly ActualGroup[]> {
+  try {
+    const groups = await client.findGroups(toEqualityFilter(attribute, value));
+    return groups.map(toActualGroup);
+  } catch (error) {
+    throw toUpstreamError(error);
+  }
+}
+
+/**
+ * Makes one write. `fence` is the lease's token, which the directory and bridges hold writers to (rule C4).
+ * @returns the id of the group it was about; the new one for a create.
+ * @throws {UpstreamError} with `details.outcomeUnknown` when the write may or may not have happened.
+ */
+export async function applyOperation(client: ScimClient, operation: Operation, fence: number): Promise<string> {
+  const headers = { "branchward-fence": String(fence) };
+  try {
+    switch (operation.kind) {
+      case "createGroup": {
+        const created = await client.createGroup(toNewGroup(operation), { headers });
+        return created.id;
+      }
+      case "renameGroup":
+        await client.patchGroup(operation.groupId, toRename(operation), { headers });
+        return operation.groupId;
+      case "addMembers":
+        await client.patchMembers(operation.groupId, toDelta(operation), { headers });
+        return operation.groupId;
+      case "removeMembers":
+        await client.patchMembers(operation.groupId, toDelta(operation), { headers });
+        return operation.groupId;
+      case "deleteGroup":
+        await deleteGroup(client, operation.groupId, headers);
+        return operation.groupId;
+    }
+  } catch (error) {
+    throw toUpstreamError(error);
+  }
+}
+
+async function deleteGroup(client: ScimClient, id: string, headers: Readonly<Record<string, string>>): Promise<void> {
+  try {
+    await client.deleteGroup(id, { headers });
+  } catch (error) {
+    if (error instanceof ScimClientError && error.status === 404) return;
+    throw error;
+  }
+}
+
+function toNewGroup(operation: Extract<Operation, { kind: "createGroup" }>) {
+  return {
+    schemas: ["urn:ietf:params:scim:schemas:core:2.0:Group", branchEntitlementSchema],
+    displayName: operation.displayName,
+    externalId: operation.externalId,
+    members: operation.additions.map((addition) => ({ value: addition.member })),
+    [branchEntitlementSchema]: { ...operation.extension },
+  };
+}
+
+function toDelta(operation: Extract<Operation, { kind: "addMembers" | "removeMembers" }>): ScimMemberDelta {
+  if (operation.kind === "addMembers") return { add: operation.additions.map(({ member }) => member), remove: [] };
+  return { add: [], remove: operation.removals.map(({ member }) => member) };
+}
+
+function toRename({ displayName, extension }: Extract<Operation, { kind: "renameGroup" }>) {
+  return [
+    { op: "replace" as const, path: "displayName", value: displayName },
+    { op: "replace" as const, path: `${branchEntitlementSchema}:branch`, value: extension.branch },
+    { op: "replace" as const, path: `${branchEntitlementSchema}:repository`, value: extension.repository },
+  ];
+}
+
+function toActualGroup(group: ScimGroup): ActualGroup {
+  return {
+    id: group.id,
+    displayName: group.displayName,
+    externalId: group.externalId ?? null,
+    members: (group.members ?? []).map((member) => member.value),
+    extension: parseExtension(group.resource[branchEntitlementSchema]),
+  };
+}
+
+function parseExtension(value: unknown): BranchEntitlement | null {
+  if (typeof value !== "object" || value === null || !("incarnation" in value)) return null;
+  return value as BranchEntitlement;
+}
+
+function toUpstreamError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  if (!(error instanceof ScimClientError)) throw error;
+  const details = { status: error.status, scimType: error.scimType, outcomeUnknown: error.outcomeUnknown };
+  const retriable =
+    error.kind !== "http" || error.status === 429 || (error.status ?? 500) >= 500 || error.status === 412;
+  const retry = error.retryAfterMs === undefined ? "backoff" : { afterMs: error.retryAfterMs };
+  return new UpstreamError(error.message, {
+    code: `endpoint_${error.kind.replaceAll("-", "_")}`,
+    retry: retriable ? retry : "never",
+    expose: true,
+    details,
+    cause: error,
+  });
+}

@@ -1,0 +1,103 @@
+/**
+ * `scope.reconcile`: load → desired → read actual → plan → apply → read back → record, under a lease.
+ * The job says only *look*; everything else is read here.
+ */
+import { hostname } from "node:os";
+import { AppError, NotFoundError, UnavailableError } from "@branchward/core";
+import type { JobRun, Queues } from "@branchward/queue";
+import type { Logger } from "@branchward/runtime";
+import {
+  type ActivePolicy,
+  acquireLease,
+  type Database,
+  findBranch,
+  type Lease,
+  listMergedScopes,
+  releaseLease,
+  requestScopesOf,
+} from "@branchward/store";
+import type { Endpoint } from "../endpoint/endpoint.ts";
+import { LEASE_MS } from "./lease-times.ts";
+import { loadScope } from "./load-scope.ts";
+import { recordFailure, recordSync } from "./record-sync.ts";
+import { runSync } from "./run-sync.ts";
+
+export interface ReconcileDeps {
+  readonly db: Database;
+  readonly queues: Queues;
+  readonly activePolicy: ActivePolicy;
+  readonly endpoints: ReadonlyMap<string, Endpoint>;
+  readonly pairingWindowMs: number;
+  readonly log: Logger;
+}
+
+/** A scope asked for while a run worked is looked at again by the same run, so often; then its turn comes round by the queue. */
+const MAX_TURNS = 3;
+
+/** Brings one scope to what policy says; ends at once when another run has the lease, which will look again. */
+export function createReconcileScope(deps: ReconcileDeps) {
+  return async (scopeId: string, run: JobRun): Promise<void> => {
+    for (let turn = 1; ; turn += 1) {
+      const lease = await acquire(deps.db, scopeId);
+      if (lease === undefined) return;
+      const requestedNow = await reconcileUnderLease(deps, lease, run);
+      if (requestedNow === undefined || requestedNow <= lease.requested) return;
+      if (turn === MAX_TURNS) {
+        await deps.queues.enqueueReconcile({ scopeId, endpoint: lease.endpoint, lane: "event" });
+        return;
+      }
+    }
+  };
+}
+
+function acquire(db: Database, scopeId: string): Promise<Lease | undefined> {
+  return acquireLease(db, scopeId, { holder: `${hostname()}-${process.pid}`, leaseMs: LEASE_MS });
+}
+
+/** The scope's `requested` after recording; undefined when nothing was recorded. */
+async function reconcileUnderLease(deps: ReconcileDeps, lease: Lease, run: JobRun): Promise<number | undefined> {
+  const startedAt = new Date();
+  const merged: Lease[] = [];
+  try {
+    const endpoint = deps.endpoints.get(lease.endpoint);
+    const branch = await findBranch(deps.db, lease.incarnationId);
+    if (branch === undefined) throw new NotFoundError(`incarnation ${lease.incarnationId} is not in the registry`);
+    // Retired from the configuration after the job was added; or merged: the survivor's run sees to both.
+    if (endpoint === undefined || branch.id !== lease.incarnationId) {
+      await releaseLease(deps.db, lease);
+      if (endpoint !== undefined) await requestSurvivor(deps, branch.id);
+      return undefined;
+    }
+    await holdMerged(deps.db, lease, merged);
+    const scope = await loadScope(deps, { lease, merged, branch });
+    const result = await runSync({ ...deps, endpoint, lease, scope });
+    return await recordSync(deps, { lease, merged, scope, startedAt, result });
+  } catch (error) {
+    for (const one of merged) await releaseLease(deps.db, one);
+    if (isTransient(error) && !run.lastAttempt) {
+      await releaseLease(deps.db, lease);
+      throw error;
+    }
+    deps.log.warn({ err: error, scopeId: lease.scopeId, endpoint: lease.endpoint }, "sync failed");
+    return recordFailure(deps, { lease, startedAt, error });
+  }
+}
+
+function isTransient(error: unknown): boolean {
+  return !(error instanceof AppError) || error.retry !== "never";
+}
+
+/** One run holds the leases of the survivor and of what was merged into it (rule A5). */
+async function holdMerged(db: Database, lease: Lease, held: Lease[]): Promise<void> {
+  for (const { scopeId } of await listMergedScopes(db, lease)) {
+    const merged = await acquire(db, scopeId);
+    if (merged === undefined) throw new UnavailableError("a merged branch is being worked on", { code: "lease_taken" });
+    held.push(merged);
+  }
+}
+
+async function requestSurvivor({ db, queues }: ReconcileDeps, incarnationId: string): Promise<void> {
+  const scopes = await db.transaction().execute((trx) => requestScopesOf(trx, new Map([[incarnationId, "rename"]])));
+  for (const scope of scopes)
+    await queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
+}
