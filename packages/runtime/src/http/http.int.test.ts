@@ -1,0 +1,135 @@
+import { InvalidInputError, NotFoundError, UnavailableError } from "@branchward/core";
+import Router from "@koa/router";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { createLogger } from "../logging.ts";
+import { createAuthenticator } from "./auth.ts";
+import { createKoaApp } from "./koa-app.ts";
+import { listen, type Listener } from "./listen.ts";
+import { answer, defineRoute, mountRoutes, type Route } from "./routes.ts";
+
+const ok = { 200: { description: "ok", body: z.unknown() } };
+
+function fail(path: string, error: () => unknown): Route {
+  return defineRoute({
+    method: "get",
+    path,
+    summary: "fails",
+    scope: null,
+    responses: ok,
+    handle() {
+      throw error();
+    },
+  });
+}
+
+const routes: readonly Route[] = [
+  defineRoute({
+    method: "post",
+    path: "/echo/:id",
+    summary: "answers what it got",
+    scope: "read",
+    params: z.object({ id: z.coerce.number().int() }),
+    query: z.object({ limit: z.coerce.number().int().max(10).default(5) }),
+    body: z.strictObject({ name: z.string() }),
+    responses: ok,
+    handle: async ({ params, query, body }) => answer(200, { params, query, body }),
+  }),
+  fail("/missing", () => new NotFoundError("no such thing")),
+  fail("/away", () => new UnavailableError("later")),
+  fail("/database", () => Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" })),
+  fail("/bug", () => new Error("secret detail")),
+  fail("/hidden", () => new InvalidInputError("secret detail", { expose: false })),
+];
+
+describe("a listener with routes", () => {
+  const context: { listener: Listener } = {} as never;
+  beforeAll(async () => {
+    const koa = createKoaApp(createLogger({ level: "silent" }));
+    const router = new Router();
+    const admin = { client: "admin", scope: "admin", tokenId: null, internal: false } as const;
+    const authenticator = createAuthenticator({
+      staticTokens: [
+        { secret: "admin", principal: admin },
+        { secret: "status", principal: { ...admin, scope: "status" } },
+      ],
+      findToken: async () => undefined,
+      onUse: () => undefined,
+      now: Date.now,
+    });
+    mountRoutes(router, routes, authenticator);
+    koa.use(router.routes());
+    koa.use(router.allowedMethods());
+    context.listener = await listen(koa.callback(), "127.0.0.1", 0);
+  });
+  afterAll(() => context.listener[Symbol.asyncDispose]());
+
+  function call(path: string, init: RequestInit = {}, token = "admin"): Promise<Response> {
+    return fetch(`${context.listener.url}${path}`, { ...init, headers: { authorization: `Bearer ${token}` } });
+  }
+  const echo = (path: string, body: string, token?: string) => call(path, { method: "POST", body }, token);
+
+  it("parses parameters, query and body before the handler sees them", async () => {
+    const response = await echo("/echo/7?limit=3", '{"name":"x"}');
+    expect(await response.json()).toEqual({ params: { id: 7 }, query: { limit: 3 }, body: { name: "x" } });
+  });
+
+  it("answers every fault of the input as a problem with its place", async () => {
+    const response = await echo("/echo/7?limit=30", '{"name":"x"}');
+    expect(response.status).toBe(400);
+    expect(response.headers.get("content-type")).toContain("application/problem+json");
+    expect(await response.json()).toMatchObject({
+      code: "invalid_input",
+      status: 400,
+      errors: [{ part: "query", path: "limit" }],
+    });
+    expect((await echo("/echo/x", '{"name":"x"}')).status).toBe(400);
+    expect((await echo("/echo/7", '{"name":"x","more":1}')).status).toBe(400);
+  });
+
+  it.each([
+    ["not JSON", "{", "malformed_json"],
+    ["a key that pollutes", '{"__proto__":{"x":1},"name":"x"}', "malformed_json"],
+  ])("refuses a body that is %s", async (_, body, code) => {
+    const response = await echo("/echo/7", body);
+    expect([response.status, (await response.json()) as unknown]).toEqual([400, expect.objectContaining({ code })]);
+  });
+
+  it("refuses a body over a megabyte", async () => {
+    expect((await echo("/echo/7", `{"name":"${"x".repeat(1024 * 1024)}"}`)).status).toBe(413);
+  });
+
+  it("asks for a token before it reads anything, and for one of the scope", async () => {
+    expect((await echo("/echo/x", "{", "nobody")).status).toBe(401);
+    expect((await echo("/echo/x", "{", "status")).status).toBe(403);
+    const anonymous = await fetch(`${context.listener.url}/echo/7`, { method: "POST" });
+    expect([anonymous.status, anonymous.headers.get("www-authenticate")]).toEqual([401, 'Bearer realm="branchward"']);
+  });
+
+  it.each([
+    ["/missing", 404, "not_found"],
+    ["/away", 503, "unavailable"],
+    ["/database", 503, "unavailable"],
+    ["/bug", 500, "internal"],
+    ["/hidden", 500, "internal"],
+    ["/nowhere", 404, "not_found"],
+  ])("answers %s with %i and the code %s", async (path, status, code) => {
+    const response = await call(path);
+    const text = await response.text();
+    expect(response.status).toBe(status);
+    expect(JSON.parse(text)).toMatchObject({ status, code, type: `urn:branchward:problem:${code}` });
+    expect(text).not.toContain("secret detail");
+    expect(response.headers.get("retry-after")).toBe(status === 503 ? "2" : null);
+  });
+
+  it("sends its security headers with every answer", async () => {
+    const { headers } = await call("/missing");
+    expect(headers.get("content-security-policy")).toContain("default-src 'self'");
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+  });
+
+  it("says which address is taken", async () => {
+    const taken = listen((_, response) => response.end(), "127.0.0.1", context.listener.port);
+    await expect(taken).rejects.toThrow("is in use");
+  });
+});
