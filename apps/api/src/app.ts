@@ -38,6 +38,15 @@ export interface ApiDeps {
   readonly closing: AbortSignal;
 }
 
+/** A process that is no api answers its health alone. */
+export function createHealthApp(deps: Pick<ApiDeps, "db" | "queues" | "authenticator" | "log" | "closing">): Koa {
+  const koa = createKoaApp(deps.log);
+  const router = new Router();
+  mountRoutes(router, createHealthRoutes(deps), deps.authenticator);
+  koa.use(router.routes());
+  return koa;
+}
+
 /** Most resources in one page of a SCIM list. */
 const SCIM_MAX_RESULTS = 200;
 

@@ -1,1 +1,1 @@
-export { type ApiDeps, createApp } from "./app.ts";
+export { type ApiDeps, createApp, createHealthApp } from "./app.ts";

@@ -51,6 +51,9 @@ function withConfig(command: Command): Command {
 function addServerCommands(program: Command, context: CommandContext, done: Run): void {
   withConfig(program.command("start"))
     .description("run receiver, api and worker in this process, on an embedded PostgreSQL unless DATABASE_URL is set")
+    .addOption(
+      new Option("--only <role>", "run one of them alone (needs DATABASE_URL)").choices(["receiver", "api", "worker"]),
+    )
     .action(async (options) => done(await (await import("./commands/start.ts")).start(context, options)));
   program
     .command("demo")

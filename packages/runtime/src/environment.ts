@@ -55,6 +55,9 @@ const schema = z.object({
   BRANCHWARD_CONFIG: optionalText,
 });
 
+/** Their names, for documentation and checks. */
+export const ENVIRONMENT_VARIABLES: readonly string[] = Object.keys(schema.shape);
+
 /**
  * Reads the variables we know. `checkoutDir` holds the default data directory.
  * @throws {ConfigurationError} naming every variable that is wrong.

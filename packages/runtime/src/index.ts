@@ -13,7 +13,7 @@ export { listen, type Listener } from "./http/listen.ts";
 export { createProblem, HttpError, isDatabaseAway, type Problem } from "./http/problem.ts";
 export { answer, defineRoute, mountRoutes, type Responses, type Route } from "./http/routes.ts";
 export { formatProblems, type LoadedConfiguration, loadConfiguration } from "./configuration.ts";
-export { type Environment, parseEnvironment } from "./environment.ts";
+export { type Environment, ENVIRONMENT_VARIABLES, parseEnvironment } from "./environment.ts";
 export { createLogger, type Logger } from "./logging.ts";
 export { resolveSecrets } from "./secrets.ts";
 export { openShutdownSignal, waitForAbort } from "./shutdown.ts";

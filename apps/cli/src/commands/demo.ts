@@ -1,19 +1,14 @@
 /** `branchward demo`: the main job on real repositories, narrated and checked; it ends by itself. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger, parseEnvironment } from "@branchward/runtime";
-import { createScimClient } from "@branchward/scim";
-import { installHooks } from "@branchward/vcs/hooks";
-import { connectApi } from "../api-client.ts";
 import { EXAMPLE_FILE, loadSetup } from "../configuration-file.ts";
 import { type CommandContext, EXIT, writeLine } from "../context.ts";
 import { tellGitStory } from "../demo/git-story.ts";
 import { tellHgStory } from "../demo/hg-story.ts";
-import { createNarrator, type Narrator } from "../demo/narrator.ts";
-import { createShell } from "../demo/shell.ts";
-import type { Stage } from "../demo/stage.ts";
-import { createWitness } from "../demo/witness.ts";
+import { createNarrator } from "../demo/narrator.ts";
+import { createStage } from "../demo/stage.ts";
 import { loadExampleDirectory, withExampleSecrets } from "../start/example.ts";
 import { startSystem, type System } from "../start/system.ts";
 import { ensureTools } from "../tools/ensure-tools.ts";
@@ -30,7 +25,15 @@ export async function demo(context: CommandContext): Promise<number> {
   const system = stack.use(await startDemoSystem(context, dataDir));
   await loadExampleDirectory(system.url, system.adminToken.secret);
   narrator.fact(`ready at ${system.url} after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
-  const stage = await setStage(context, { directory, dataDir, system, narrator });
+  const stage = await createStage({
+    context,
+    directory,
+    narrator,
+    receiverUrl: system.url,
+    apiUrl: system.url,
+    adminToken: system.adminToken.secret,
+    secretFile: join(dataDir, "agent-secret"),
+  });
   await tellGitStory(stage);
   await tellHgStory(stage);
   writeLine(
@@ -47,54 +50,4 @@ async function startDemoSystem(context: CommandContext, dataDir: string): Promis
   const { loaded } = await loadSetup({ ...context, env: own }, EXAMPLE_FILE);
   const secretEnv = () => withExampleSecrets({}, dataDir);
   return startSystem({ environment, loaded, secretEnv, log: createLogger({ level: "error" }) });
-}
-
-interface Props {
-  readonly directory: string;
-  readonly dataDir: string;
-  readonly system: System;
-  readonly narrator: Narrator;
-}
-
-async function setStage(context: CommandContext, { directory, dataDir, system, narrator }: Props): Promise<Stage> {
-  const hgrc = join(directory, "hgrc");
-  await writeFile(hgrc, "[ui]\nusername = Alice Adams <alice@example.com>\n");
-  const env = {
-    PATH: context.env["PATH"],
-    HOME: directory,
-    LANG: "C.UTF-8",
-    GIT_CONFIG_GLOBAL: join(directory, "gitconfig"),
-    GIT_CONFIG_NOSYSTEM: "1",
-    HGRCPATH: hgrc,
-  };
-  const secretFile = join(dataDir, "agent-secret");
-  const token = system.adminToken.secret;
-  const api = await connectApi({ ...context, env: { BRANCHWARD_TOKEN: token } }, { url: system.url });
-  const scim = createScimClient({
-    url: `${system.url}/scim/v2`,
-    token: () => token,
-    deadlineMs: 10_000,
-    maxBytes: 10 << 20,
-  });
-  return {
-    directory,
-    narrator,
-    shell: createShell(env),
-    witness: createWitness(api, scim, narrator),
-    async hooks(path, role) {
-      const { repository } = await installHooks({
-        path,
-        role,
-        env,
-        url: system.url,
-        source: "agents",
-        secretFile,
-        secret: null,
-        repository: null,
-        nodePath: process.execPath,
-      });
-      narrator.command(`branchward hooks install ${path.slice(directory.length + 1)} --${role}`);
-      narrator.fact(`known as ${repository ?? "its remote"}`);
-    },
-  };
 }

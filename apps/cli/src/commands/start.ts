@@ -5,21 +5,32 @@ import pc from "picocolors";
 import { loadSetup, type Setup } from "../configuration-file.ts";
 import { CommandError, type CommandContext, EXIT, writeLine } from "../context.ts";
 import { loadExampleDirectory, withExampleSecrets } from "../start/example.ts";
-import { startSystem, type System } from "../start/system.ts";
+import { type Role, startSystem, type System } from "../start/system.ts";
+
+export interface StartOptions {
+  readonly config?: string;
+  /** Left out: receiver, api and worker. */
+  readonly only?: Role;
+}
 
 /** `branchward start`: runs until SIGTERM or SIGINT. */
-export async function start(context: CommandContext, options: { readonly config?: string }): Promise<number> {
+export async function start(context: CommandContext, options: StartOptions): Promise<number> {
   const startedAt = performance.now();
   const setup = await loadSetup(context, options.config);
   const { environment } = setup;
   const signal = openShutdownSignal();
   const secretEnv = async () => (setup.isExample ? withExampleSecrets(context.env, environment.dataDir) : context.env);
   const log = createLogger({ level: context.env["BRANCHWARD_LOG_LEVEL"] ?? "warn" });
-  await using system = await startSystem({ ...setup, secretEnv, log }).catch((error: unknown) => {
+  await using system = await startSystem({
+    ...setup,
+    ...(options.only === undefined ? {} : { roles: [options.only] }),
+    secretEnv,
+    log,
+  }).catch((error: unknown) => {
     if (error instanceof AppError) throw new CommandError(EXIT.config, error.message);
     throw error;
   });
-  if (setup.isExample) await loadExampleDirectory(system.url, system.adminToken.secret);
+  if (setup.isExample && options.only === undefined) await loadExampleDirectory(system.url, system.adminToken.secret);
   for (const line of describe(setup, system, performance.now() - startedAt)) writeLine(context.stdout, line);
   const reason = await Promise.race([waitForAbort(signal), system.ended]);
   if (typeof reason === "string") throw new CommandError(EXIT.failed, `the embedded PostgreSQL ended: ${reason}`);

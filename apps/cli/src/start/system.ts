@@ -1,7 +1,8 @@
-/** Receiver, api and worker in one process: what `start` runs, `demo` shows and the end-to-end tests use. */
+/** Receiver, api and worker in one process, or one of them alone: what `start` runs, `demo` shows and the end-to-end tests use. */
 import { randomBytes } from "node:crypto";
 import type { RequestListener } from "node:http";
-import { createApp as createApi } from "@branchward/api";
+import { createApp as createApi, createHealthApp } from "@branchward/api";
+import { ConfigurationError } from "@branchward/core";
 import { createApp as createReceiver, createRecordDelivery } from "@branchward/receiver";
 import {
   type Authenticator,
@@ -10,6 +11,7 @@ import {
   type Listener,
   type LoadedConfiguration,
   type Logger,
+  resolveSecrets,
 } from "@branchward/runtime";
 import { type ActivePolicy, createActivePolicy } from "@branchward/store";
 import { startWorker } from "@branchward/worker";
@@ -18,7 +20,13 @@ import { createEndpoints } from "./endpoints.ts";
 import { openRecord, openWork, type OpenedRecord, type OpenedWork } from "./resources.ts";
 import { createSources, isAuthority, joinSources, type SecretEnv } from "./sources.ts";
 
+/** What a process does; all three unless told otherwise. */
+export type Role = "receiver" | "api" | "worker";
+export const ROLES: readonly Role[] = ["receiver", "api", "worker"];
+
 export interface SystemOptions {
+  /** Left out: all. */
+  readonly roles?: readonly Role[];
   readonly environment: Environment;
   readonly loaded: LoadedConfiguration;
   /** The variables that secrets refer to; asked for once the data directory is there. */
@@ -41,6 +49,7 @@ interface Shared extends SystemOptions {
   readonly work: OpenedWork;
   readonly activePolicy: ActivePolicy;
   readonly env: SecretEnv;
+  readonly roles: readonly Role[];
   /** Aborts when deliveries are refused and waits end. */
   readonly closing: AbortSignal;
 }
@@ -54,12 +63,16 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const endpointNames = loaded.configuration.endpoints.map((endpoint) => endpoint.name);
   const work = stack.use(await openWork(environment, record.url, endpointNames, log));
   const closing = new AbortController();
-  const shared: Shared = { ...options, record, work, activePolicy: createActivePolicy(), env, closing: closing.signal };
+  const { roles = ROLES } = options;
+  const activePolicy = createActivePolicy();
+  const shared: Shared = { ...options, roles, record, work, activePolicy, env, closing: closing.signal };
   const adminToken = await keepAdminToken(environment);
-  const internalToken = randomBytes(32).toString("base64url");
+  const internalToken = (await findInternalToken(shared)) ?? randomBytes(32).toString("base64url");
   const authenticator = createTokenCheck({ db: record.db, log, adminToken: adminToken.secret, internalToken });
   const listener = stack.use(await openListener(shared, authenticator));
-  stack.use(await openWorker(shared, { url: `${listener.url}/scim/v2`, token: internalToken }));
+  if (roles.includes("worker")) {
+    stack.use(await openWorker(shared, { url: `${listener.url}/scim/v2`, token: internalToken }));
+  }
   // First on the way down: hooks are refused and waits end, while the api still answers the workers.
   stack.defer(() => closing.abort());
   const held = stack.move();
@@ -67,24 +80,38 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   return { url: listener.url, adminToken, notes, ended, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
-/** One listener for receiver and api. */
+/**
+ * The worker's own token at the built-in directory, where the configuration names one: processes on several hosts need it.
+ * @throws {ConfigurationError} for a worker without an api in its process that is not told where that is.
+ */
+async function findInternalToken({ loaded, env, roles }: Shared): Promise<string | undefined> {
+  const builtin = loaded.configuration.endpoints.find((endpoint) => endpoint.type === "builtin");
+  if (builtin === undefined) return undefined;
+  const isApart = roles.includes("worker") !== roles.includes("api");
+  const isTold = builtin.token !== null && (builtin.url !== null || roles.includes("api"));
+  if (isApart && !isTold) {
+    throw new ConfigurationError(
+      `endpoint ${builtin.name}: api and worker run apart, so give it url (the api's /scim/v2) and token, the same in both`,
+    );
+  }
+  if (builtin.token === null) return undefined;
+  const [token] = await resolveSecrets(builtin.token, { env }, `endpoint ${builtin.name}`);
+  return token;
+}
+
+/** One listener for what this process does; every process answers `/livez` and `/readyz`. */
 async function openListener(shared: Shared, authenticator: Authenticator): Promise<Listener> {
+  const { record, work, loaded, activePolicy, closing, log, roles } = shared;
   const address = { url: "" };
-  const receiver = await createReceiverHandler(shared);
-  const { record, work, loaded, activePolicy, closing, log } = shared;
-  const api = createApi({
-    ...record,
-    ...work,
-    authenticator,
-    activePolicy,
-    configuration: loaded.configuration,
-    baseUrl: () => address.url,
-    closing,
-    log,
-  }).callback();
+  const receiver = roles.includes("receiver") ? await createReceiverHandler(shared) : undefined;
+  const deps = { ...record, ...work, authenticator, activePolicy, closing, log, baseUrl: () => address.url };
+  const app = roles.includes("api")
+    ? createApi({ ...deps, configuration: loaded.configuration })
+    : createHealthApp(deps);
+  const rest = app.callback();
   const route: RequestListener = (request, response) => {
-    const handler = request.url?.startsWith("/hooks/") === true ? receiver : api;
-    void handler(request, response);
+    const isHook = receiver !== undefined && request.url?.startsWith("/hooks/") === true;
+    void (isHook ? receiver : rest)(request, response);
   };
   const listener = await listen(route, shared.environment.host, shared.environment.port);
   address.url = listener.url;

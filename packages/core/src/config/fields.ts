@@ -135,10 +135,21 @@ export const url = written("a URL", (value) => {
   const isLoopback = parsed !== undefined && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(parsed.hostname);
   if (parsed?.protocol !== "https:" && !(parsed?.protocol === "http:" && isLoopback))
     return "must be an https URL (http only for this machine)";
+  return checkUrlParts(parsed, value);
+});
+
+/** The directory behind our own api, which stands in the installation's own network: http as well. */
+export const builtinUrl = written("a URL", (value) => {
+  const parsed = URL.canParse(value) ? new URL(value) : undefined;
+  if (parsed?.protocol !== "https:" && parsed?.protocol !== "http:") return "must be an http or https URL";
+  return checkUrlParts(parsed, value);
+});
+
+function checkUrlParts(parsed: URL, value: string): { readonly value: string } | string {
   return parsed.username === "" && parsed.password === "" && parsed.hash === "" && parsed.search === ""
     ? { value: value.replace(/\/+$/, "") }
     : "must hold no credentials, query or fragment";
-});
+}
 
 const secretHelp =
   "must be a reference, never the secret itself: write { env: NAME } or { file: PATH }, or a list of them for rotation";

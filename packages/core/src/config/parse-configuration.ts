@@ -141,7 +141,7 @@ function readEndpoint(reader: Reader, node: Node): EndpointConfiguration {
   const fields = reader.readFields(node, {
     name: field.name,
     type: field.oneOf(["builtin", "scim"]).default("scim"),
-    url: isBuiltin ? field.url.optional() : field.url,
+    url: isBuiltin ? field.builtinUrl.optional() : field.url,
     token: isBuiltin ? field.secret.optional() : field.secret,
     accounts: field.flag.default(false),
     concurrency: field.wholeNumber(1, 64).default(4),
