@@ -124,7 +124,7 @@ function runNpm(name, ...more) {
  */
 function isMissingForeignBuilds(output) {
   const complaints = output.match(/(Missing|Invalid): .*/g) ?? [];
-  const foreignBuild = /^Missing: \S*(android|darwin|freebsd|linux|openharmony|wasm|win32)\S*@\S* from lock file/;
+  const foreignBuild = /^Missing: (\S+@|\S*(android|darwin|freebsd|linux|openharmony|wasm|win)\S*@\S+) from lock file/;
   return complaints.length > 0 && complaints.every((line) => foreignBuild.test(line));
 }
 
