@@ -31,7 +31,7 @@ const REQUEST_TIMEOUT_MS = 150_000;
 
 /** Finds address and token: flag, `BRANCHWARD_URL`, else this machine; `BRANCHWARD_TOKEN`, the admin's, else the kept one. */
 export async function connectApi(context: CommandContext, options: ConnectionOptions): Promise<ApiClient> {
-  const url = (options.url ?? context.env["BRANCHWARD_URL"] ?? localUrl(context)).replace(/\/+$/u, "");
+  const url = (options.url ?? (context.env["BRANCHWARD_URL"] || localUrl(context))).replace(/\/+$/u, "");
   const token = await findToken(context, options);
 
   async function request(
@@ -77,7 +77,12 @@ function parseAnswer<S extends z.ZodType>(answer: ApiAnswer, schema: S): z.outpu
     const exitCode = answer.status >= 500 ? EXIT.unreachable : answer.status === 400 ? EXIT.usage : EXIT.failed;
     throw new CommandError(exitCode, detailOf(answer));
   }
-  return schema.parse(answer.body);
+  const parsed = schema.safeParse(answer.body);
+  if (parsed.success) return parsed.data;
+  throw new CommandError(
+    EXIT.unreachable,
+    "the server's answer is not what this version expects: is it another version?",
+  );
 }
 
 function localUrl({ env }: CommandContext): string {

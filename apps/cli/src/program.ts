@@ -179,7 +179,7 @@ function addHookCommands(program: Command, context: CommandContext, done: Run): 
     const command = hooks
       .command(`${action} [path]`)
       .description(HOOK_TEXT[action])
-      .option("--client", "a working copy: checkouts (default where there is one)")
+      .option("--client", "a working copy: checkouts (the default)")
       .option("--server", "a repository that is pushed to: creates, renames, deletes, pushes")
       .option("--global", "every repository of this user")
       .option("--json", "JSON on stdout");

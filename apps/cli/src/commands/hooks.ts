@@ -1,6 +1,13 @@
 import { join } from "node:path";
 import { AppError } from "@branchward/core";
-import { hooksStatus, type HooksReport, installHooks, type InstallReport, uninstallHooks } from "@branchward/vcs/hooks";
+import {
+  hooksStatus,
+  type HooksReport,
+  installHooks,
+  type InstallReport,
+  uninstallHooks,
+  type UninstallReport,
+} from "@branchward/vcs/hooks";
 import { CommandError, type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
 
 export interface HookOptions {
@@ -24,10 +31,7 @@ export async function hooks(context: CommandContext, options: HookOptions): Prom
       case "install":
         return show(context, options, describeInstall(await install(context, options, request)));
       case "uninstall":
-        return show(context, options, {
-          report: await uninstallHooks(request),
-          lines: ["hooks removed; what was there before is back"],
-        });
+        return show(context, options, describeUninstall(await uninstallHooks(request)));
       case "status":
         return show(context, options, describeStatus(await hooksStatus(request)));
     }
@@ -57,7 +61,7 @@ function install(context: CommandContext, options: HookOptions, request: Request
   }
   return installHooks({
     ...request,
-    url: options.url ?? context.env["BRANCHWARD_URL"] ?? "http://127.0.0.1:8787",
+    url: options.url ?? (context.env["BRANCHWARD_URL"] || "http://127.0.0.1:8787"),
     source: options.source ?? "agents",
     secretFile: options.secretFile ?? null,
     secret,
@@ -82,6 +86,11 @@ function describeInstall(report: InstallReport): Shown {
   return { report, lines: [...name, ...describeStatus(report).lines, ...report.notes] };
 }
 
+function describeUninstall(report: UninstallReport): Shown {
+  const left = report.pending === 0 ? [] : [`${report.pending} events were not sent; the next installation sends them`];
+  return { report, lines: ["hooks removed; what was there before is back", ...left] };
+}
+
 const CONDITION_TEXT = {
   installed: "installed",
   chained: "installed, and what was there before runs after it",
@@ -104,5 +113,6 @@ function describeStatus(report: HooksReport): Shown {
     report.connection === null ? [] : [`sends to ${report.connection.url}/hooks/${report.connection.source}`];
   const node =
     report.connection !== null && !report.hasNode ? ["the Node that the hooks start is gone; install again"] : [];
-  return { report, lines: [...hookLines, ...target, ...node, sent, waiting] };
+  const refused = report.refused === 0 ? [] : [`${report.refused} were refused; see ${join(report.home, "refused")}`];
+  return { report, lines: [...hookLines, ...target, ...node, sent, waiting, ...refused] };
 }

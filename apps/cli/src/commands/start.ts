@@ -18,9 +18,12 @@ export async function start(context: CommandContext, options: StartOptions): Pro
   const startedAt = performance.now();
   const setup = await loadSetup(context, options.config);
   const { environment } = setup;
+  if (options.only !== undefined && environment.databaseUrl === undefined) {
+    throw new CommandError(EXIT.config, `start --only ${options.only} needs DATABASE_URL: the parts share one record`);
+  }
   const signal = openShutdownSignal();
   const secretEnv = async () => (setup.isExample ? withExampleSecrets(context.env, environment.dataDir) : context.env);
-  const log = createLogger({ level: context.env["BRANCHWARD_LOG_LEVEL"] ?? "warn" });
+  const log = createLogger({ level: context.env["BRANCHWARD_LOG_LEVEL"] || "warn" });
   await using system = await startSystem({
     ...setup,
     ...(options.only === undefined ? {} : { roles: [options.only] }),
