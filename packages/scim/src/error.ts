@@ -16,8 +16,11 @@ export class ScimError extends Error {
   }
 }
 
-/** The keywords that the engine itself uses: RFC 7644 table 9, and `versionMismatch` for a failed `If-Match`. */
+/** The keywords that the engine itself uses: RFC 7644 table 9, RFC 9865 §2.1, and `versionMismatch` for a failed `If-Match`. */
 export type ScimErrorType =
+  | "expiredCursor"
+  | "invalidCount"
+  | "invalidCursor"
   | "invalidFilter"
   | "invalidPath"
   | "invalidSyntax"

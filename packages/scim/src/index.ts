@@ -1,6 +1,6 @@
 /** SCIM 2.0, provider and client: RFC 7643 schemas, RFC 7644 protocol. Knows nothing of what its resources mean. */
 export { ScimError, toErrorBody, type ScimErrorType } from "./error.ts";
-export type { JsonObject, JsonValue } from "./json.ts";
+export { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 export {
   attribute,
   type AttributeDefinition,
@@ -11,7 +11,8 @@ export {
 export { userSchema } from "./schema/user.ts";
 export { groupSchema } from "./schema/group.ts";
 export { enterpriseUserSchema } from "./schema/enterprise-user.ts";
-export { createGroupType, createUserType } from "./schema/core-types.ts";
+export { createGroupType, createUserType, type UserTypeOptions } from "./schema/core-types.ts";
+export { createCatalogueTypes, type CatalogueShape } from "./schema/catalogues.ts";
 export {
   defineResourceType,
   type AttributeRef,
@@ -40,13 +41,24 @@ export type {
   MemberDelta,
   MemberRead,
   ResourcePage,
+  ResourceRead,
   ResourceState,
   ResourceUpdate,
   ScimStore,
   StoredResource,
 } from "./store.ts";
 export { scimMediaType, toErrorResponse, type ScimRequest, type ScimResponse } from "./provider/message.ts";
-export { createScimProvider, type ScimProvider, type ScimProviderOptions } from "./provider/provider.ts";
+export type { BulkLimits } from "./provider/bulk.ts";
+export type { CursorOptions } from "./provider/cursor.ts";
+export {
+  createScimProvider,
+  type ResourceAddress,
+  type ScimProvider,
+  type ScimProviderOptions,
+} from "./provider/provider.ts";
+export type { Paging } from "./provider/resources.ts";
+export type { Coercion } from "./dialect/coercions.ts";
+export { recognizeDialect, type Dialect } from "./dialect/dialect.ts";
 export type { FindOptions, WriteAnswer, WriteOptions } from "./client/calls.ts";
 export {
   createScimClient,
@@ -55,6 +67,7 @@ export {
   type ScimGroupCalls,
   type ScimUserCalls,
 } from "./client/client.ts";
+export type { MemberPatchOptions } from "./client/member-patches.ts";
 export { ScimClientError, type ScimClientFailure } from "./client/error.ts";
 export type { CallOptions, ScimCall, ScimHttpOptions } from "./client/http.ts";
 export { toEqualityFilter, type ScimMemberDelta, type ScimOperation } from "./client/operations.ts";

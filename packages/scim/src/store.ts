@@ -28,6 +28,13 @@ export interface StoredResource {
 /** How many members to read with a resource: a limit is an upper bound over which none are returned. */
 export type MemberRead = "none" | "all" | { readonly atMost: number };
 
+/** How much of a resource to read: derived attributes cost what they are made of. */
+export interface ResourceRead {
+  readonly members: MemberRead;
+  /** Of `ResourceTypeDefinition.derivedAttributes`, those to make. */
+  readonly derived: readonly string[];
+}
+
 /**
  * A change of a member set: first emptied if `clear`, then without `remove`, then with `add`. Removing what is not
  * there and adding what is there is no change.
@@ -53,13 +60,18 @@ export interface ListQuery {
   readonly startIndex: number;
   /** 0 asks for the total alone. */
   readonly count: number;
-  readonly members: MemberRead;
+  readonly read: ResourceRead;
+  /** Set for cursor paging (RFC 9865), which leaves `startIndex` unread: the `next` of the page before, if any. */
+  readonly cursor?: { readonly after: string | undefined };
 }
 
-/** A page with the number of all matches. */
+/** A page of a list. */
 export interface ResourcePage {
-  readonly totalResults: number;
+  /** Of all matches; a store may leave it out under cursor paging alone. */
+  readonly totalResults: number | undefined;
   readonly resources: readonly StoredResource[];
+  /** Under cursor paging, where the next page begins; undefined after the last one. */
+  readonly next?: string | undefined;
 }
 
 /**
@@ -68,8 +80,9 @@ export interface ResourcePage {
  * 400 invalidValue, 403, 404); a resource that the client may not see does not exist for it.
  */
 export interface ScimStore<Context> {
-  find(context: Context, type: ResourceType, id: string, members: MemberRead): Promise<StoredResource | undefined>;
+  find(context: Context, type: ResourceType, id: string, read: ResourceRead): Promise<StoredResource | undefined>;
   list(context: Context, type: ResourceType, query: ListQuery): Promise<ResourcePage>;
+  /** Returns all members and no derived attributes: a new resource has none yet. */
   create(context: Context, type: ResourceType, state: ResourceState): Promise<StoredResource>;
   update(context: Context, type: ResourceType, id: string, update: ResourceUpdate): Promise<StoredResource>;
   /** Calls `check` with the resource as it is when it can no longer change; what that throws ends the deletion. */
@@ -82,6 +95,8 @@ export interface ResourceUpdate {
   readonly readMembers: "none" | "all";
   /** Pure; what it throws ends the update. A state equal to the current one must leave no trace, version included. */
   readonly change: (current: StoredResource) => ResourceState;
-  /** The members to return. */
-  readonly returnMembers: MemberRead;
+  /** Whether `change` looks at the version; else it decides by the attributes alone, and by members where it reads them. */
+  readonly isConditional: boolean;
+  /** What to return; `change` sees no derived attributes. */
+  readonly returns: ResourceRead;
 }

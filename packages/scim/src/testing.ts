@@ -34,31 +34,34 @@ export function createMemoryStore(): ScimStore<undefined> {
     return held;
   };
   return {
-    async find(_, type, id, members) {
+    async find(_, type, id, { members }) {
       const held = shelfOf(type.name).get(id);
       return held && toStored(held, members);
     },
-    async list(_, type, { filter, sort, startIndex, count, members }) {
+    async list(_, type, { filter, sort, startIndex, count, read, cursor }) {
       const matching = [...shelfOf(type.name).values()].filter(
         (held) => !filter || matchesFilter(filter, toDocument(held)),
       );
       const sign = sort?.descending === true ? -1 : 1;
       if (sort) matching.sort((a, b) => sign * compareByAttribute(sort.target, toDocument(a), toDocument(b)));
-      const page = matching.slice(startIndex - 1, startIndex - 1 + count);
-      return { totalResults: matching.length, resources: page.map((held) => toStored(held, members)) };
+      const offset = cursor === undefined ? startIndex - 1 : Number(cursor.after ?? 0);
+      const end = offset + count;
+      const resources = matching.slice(offset, end).map((held) => toStored(held, read.members));
+      const next = cursor === undefined || end >= matching.length ? undefined : String(end);
+      return { totalResults: matching.length, resources, next };
     },
     async create(_, type, { attributes, members }) {
       const held = { id: String(++lastId), version: 1, attributes, members: applyDelta(new Map(), members) };
       shelfOf(type.name).set(held.id, held);
       return toStored(held, "all");
     },
-    async update(_, type, id, { readMembers, change, returnMembers }) {
+    async update(_, type, id, { readMembers, change, returns }) {
       const held = getHeld(type.name, id);
       const state = change(toStored(held, readMembers));
       const next = { ...held, attributes: state.attributes, members: applyDelta(held.members, state.members) };
       const isSame = isDeepStrictEqual(next, held);
       if (!isSame) shelfOf(type.name).set(id, { ...next, version: held.version + 1 });
-      return toStored(getHeld(type.name, id), returnMembers);
+      return toStored(getHeld(type.name, id), returns.members);
     },
     async delete(_, type, id, check) {
       check(toStored(getHeld(type.name, id), "none"));

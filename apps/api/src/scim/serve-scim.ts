@@ -5,51 +5,51 @@ import {
   HttpError,
   isDatabaseAway,
   type Logger,
-  mediaType,
-  parseJson,
   type Principal,
-  readBody,
   requireScope,
 } from "@branchward/runtime";
 import { ScimError, type ScimProvider, type ScimResponse, toErrorResponse } from "@branchward/scim";
 import { type DirectoryContext, parseFence } from "@branchward/store";
 import type { Context, Middleware } from "koa";
+import { createBodyReader } from "./body.ts";
+import type { ClientTraffic } from "./client-traffic.ts";
 
 export interface ServeScimDeps {
   readonly provider: ScimProvider<DirectoryContext>;
+  readonly traffic: ClientTraffic;
   readonly authenticator: Authenticator;
   readonly log: Logger;
 }
 
 export const SCIM_BASE_PATH = "/scim/v2";
 
-const MAX_BODY_BYTES = 8 * 1024 * 1024;
-/** At most four bodies over this are parsed at once. */
-const LARGE_BODY_BYTES = 1024 * 1024;
-const MAX_LARGE_BODIES = 4;
-const MEDIA_TYPES = new Set(["application/scim+json", "application/json"]);
-
 /** Serves everything below `/scim/v2`, errors included. */
 export function createScimMiddleware(deps: ServeScimDeps): Middleware {
-  const large = { count: 0 };
+  const readScimBody = createBodyReader();
   return async (ctx, next) => {
     if (ctx.path !== SCIM_BASE_PATH && !ctx.path.startsWith(`${SCIM_BASE_PATH}/`)) return next();
-    send(ctx, await respond(ctx, deps, large));
+    send(ctx, await respond(ctx, deps, readScimBody));
   };
 }
 
-async function respond(ctx: Context, deps: ServeScimDeps, large: { count: number }): Promise<ScimResponse> {
+async function respond(
+  ctx: Context,
+  deps: ServeScimDeps,
+  readScimBody: (ctx: Context) => Promise<unknown>,
+): Promise<ScimResponse> {
   try {
     const principal = await deps.authenticator.authenticate(ctx.get("authorization") || undefined);
     requireScope(principal, "scim");
-    return await deps.provider.handle({
+    const request = {
       method: ctx.method,
       path: rawPath(ctx).slice(SCIM_BASE_PATH.length),
       query: new URLSearchParams(ctx.querystring),
       headers: flattenHeaders(ctx),
-      body: await readScimBody(ctx, large),
+      body: await readScimBody(ctx),
       context: toDirectoryContext(ctx, principal),
-    });
+    };
+    await deps.traffic.observe(request);
+    return await deps.provider.handle(request);
   } catch (error) {
     return toScimErrorResponse(error, deps.log);
   }
@@ -73,23 +73,6 @@ function toDirectoryContext(ctx: Context, principal: Principal): DirectoryContex
   }
   if (principal.scope === "admin") return { client: "admin", kind: "admin" };
   return { client: principal.client, kind: "provisioning" };
-}
-
-async function readScimBody(ctx: Context, large: { count: number }): Promise<unknown> {
-  if (ctx.method === "GET" || ctx.method === "DELETE" || ctx.method === "HEAD") return undefined;
-  const type = mediaType(ctx.req);
-  const announced = Number(ctx.req.headers["content-length"] ?? Number.NaN);
-  if (announced === 0) return undefined;
-  if (!MEDIA_TYPES.has(type)) throw new HttpError(415, "unsupported_media_type", "send application/scim+json");
-  const isLarge = !(announced <= LARGE_BODY_BYTES);
-  if (isLarge && large.count >= MAX_LARGE_BODIES) throw new HttpError(503, "busy", "too many large requests at once");
-  if (isLarge) large.count += 1;
-  try {
-    const body = await readBody(ctx.req, MAX_BODY_BYTES);
-    return body.length === 0 ? undefined : parseJson(body);
-  } finally {
-    if (isLarge) large.count -= 1;
-  }
 }
 
 function toScimErrorResponse(error: unknown, log: Logger): ScimResponse {

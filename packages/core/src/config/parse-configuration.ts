@@ -3,6 +3,7 @@ import { defaultDisplayNameTemplate } from "../plan/entitlement-group.ts";
 import type { Policy } from "../policy/types.ts";
 import * as field from "./fields.ts";
 import { policyShape, readPolicy, reportTwins } from "./read-policy.ts";
+import { readScim } from "./read-scim.ts";
 import { childOf, createReader, isRecord, quote, type Node, type Reader } from "./reader.ts";
 import { suggest } from "./suggest.ts";
 import type {
@@ -49,6 +50,7 @@ function readConfiguration(reader: Reader, root: Node): Configuration {
     ci: z.unknown(),
     audit: z.unknown(),
     accounts: z.unknown(),
+    scim: z.unknown(),
   });
   for (const key of ["sources", "repositories", "endpoints"]) reportTwins(reader, childOf(root, key), "name");
   const sources = reader.readItems(childOf(root, "sources")).map((node) => readSource(reader, node));
@@ -66,6 +68,7 @@ function readConfiguration(reader: Reader, root: Node): Configuration {
     ci: readCi(reader, orEmpty(childOf(root, "ci"))),
     audit: readAudit(reader, orEmpty(childOf(root, "audit"))),
     accounts: { adopt: readAccounts(reader, orEmpty(childOf(root, "accounts"))) },
+    scim: readScim(reader, orEmpty(childOf(root, "scim"))),
   };
 }
 

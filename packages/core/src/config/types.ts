@@ -64,6 +64,49 @@ export interface AuditConfiguration {
   readonly minIntervalMs: number;
 }
 
+/** An attribute with every characteristic of RFC 7643 §2.2 and §7. */
+export interface ScimAttributeConfiguration {
+  readonly name: string;
+  readonly description: string;
+  readonly type: "string" | "boolean" | "decimal" | "integer" | "dateTime" | "binary" | "reference" | "complex";
+  readonly multiValued: boolean;
+  readonly required: boolean;
+  readonly caseExact: boolean;
+  readonly mutability: "readOnly" | "readWrite" | "immutable" | "writeOnly";
+  readonly returned: "always" | "never" | "default" | "request";
+  readonly uniqueness: "none" | "server" | "global";
+  readonly canonicalValues?: readonly string[];
+  readonly referenceTypes?: readonly string[];
+  readonly subAttributes?: readonly ScimAttributeConfiguration[];
+}
+
+export interface ScimSchemaConfiguration {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  /** Whether every resource must have it; false for what is no extension. */
+  readonly required: boolean;
+  readonly attributes: readonly ScimAttributeConfiguration[];
+}
+
+/** A resource type of the directory beyond the core ones; for `User` and `Group` further extensions alone. */
+export interface ScimResourceTypeConfiguration {
+  readonly name: string;
+  /** Null for `User` and `Group`, whose own stand. */
+  readonly endpoint: string | null;
+  readonly description: string;
+  /** Null for `User` and `Group`. */
+  readonly schema: ScimSchemaConfiguration | null;
+  readonly extensions: readonly ScimSchemaConfiguration[];
+}
+
+/** What the directory serves beyond users and groups. */
+export interface ScimConfiguration {
+  /** The shape of `/Roles` and `/Entitlements`; `auto` is Okta's for Okta, the IETF draft's for all others. */
+  readonly catalogues: "auto" | "ietf" | "okta" | "off";
+  readonly resourceTypes: readonly ScimResourceTypeConfiguration[];
+}
+
 /** The whole of `branchward.yaml`, with defaults filled in. */
 export interface Configuration {
   readonly file: string;
@@ -74,4 +117,5 @@ export interface Configuration {
   readonly ci: CiConfiguration;
   readonly audit: AuditConfiguration;
   readonly accounts: { readonly adopt: "review" | "auto" };
+  readonly scim: ScimConfiguration;
 }

@@ -4,7 +4,7 @@ import { patchSchema } from "../patch/operations.ts";
 import { ScimClientError } from "./error.ts";
 import { createHttp, type CallOptions, type HttpAnswer, type HttpCall, type ScimHttpOptions } from "./http.ts";
 import type { ScimOperation } from "./operations.ts";
-import { parsePage, readVersion, ShapeError, type ScimResource } from "./resources.ts";
+import { parsePage, readVersion, ShapeError, type ScimPage, type ScimResource } from "./resources.ts";
 
 /** A write that may be bound to a version. */
 export interface WriteOptions extends CallOptions {
@@ -15,6 +15,8 @@ export interface WriteOptions extends CallOptions {
 export interface FindOptions extends CallOptions {
   /** Resources asked for at a time, 100 unless said; an endpoint may give fewer. */
   readonly pageSize?: number;
+  /** How the first page is asked for, `index` unless said; where an endpoint answers with a cursor, it is followed. */
+  readonly paging?: "index" | "cursor";
 }
 
 /** What a write tells besides that it was accepted: which is a claim, not a proof. */
@@ -73,19 +75,25 @@ export function createCalls(options: ScimHttpOptions): ScimCalls {
   const get: ScimCalls["get"] = (path, parse, { query, ...more } = {}) =>
     call({ method: "GET", path, ...toCallOptions(more), ...(query === undefined ? {} : { query }) }, parse);
 
-  const find: ScimCalls["find"] = async (collection, filter, { pageSize = 100, ...more } = {}) => {
+  const find: ScimCalls["find"] = async (collection, filter, { pageSize = 100, paging = "index", ...more } = {}) => {
     const found = new Map<string, ReturnType<typeof collection.parse>>();
-    let startIndex = 1;
+    const fixed = { ...collection.query, filter, count: String(pageSize) };
+    let position: Position = paging === "cursor" ? { cursor: "" } : { startIndex: 1 };
     for (;;) {
-      const query = { ...collection.query, filter, startIndex: String(startIndex), count: String(pageSize) };
-      const page = await get(collection.path, ({ body }) => toTypedPage(body, collection.parse), { ...more, query });
+      const query = { ...fixed, ...toQuery(position) };
+      const isCursorPage = position.cursor !== undefined;
+      const parse = ({ body }: HttpAnswer) => toTypedPage(parsePage(body, isCursorPage), collection.parse);
+      const page = await get(collection.path, parse, { ...more, query });
+      const before = found.size;
       for (const resource of page.resources) found.set(resource.id, resource);
-      startIndex += page.resources.length;
-      if (startIndex > page.totalResults) return [...found.values()];
-      if (page.resources.length === 0) {
-        const detail = `${found.size} of ${page.totalResults} resources given`;
+      const next = toNextPosition(position, page);
+      if (next === undefined) return [...found.values()];
+      // An endpoint that leads on and gives nothing new would lead on for ever.
+      if (found.size === before) {
+        const detail = `${found.size} of ${page.totalResults ?? "more"} resources given`;
         throw malformed({ method: "GET", path: collection.path }, detail, { status: 200 });
       }
+      position = next;
     }
   };
 
@@ -100,12 +108,31 @@ export function createCalls(options: ScimHttpOptions): ScimCalls {
   };
 }
 
-function toTypedPage<Resource>(
-  body: unknown,
-  parse: (body: JsonValue) => Resource,
-): { readonly totalResults: number; readonly resources: readonly Resource[] } {
-  const { totalResults, resources } = parsePage(body);
-  return { totalResults, resources: resources.map(parse) };
+/** Where a page begins: by index (RFC 7644 §3.4.2.4) or by cursor (RFC 9865). */
+type Position =
+  | { readonly startIndex: number; readonly cursor?: undefined }
+  | { readonly cursor: string; readonly startIndex?: undefined };
+
+interface TypedPage<Resource> {
+  readonly totalResults: number | undefined;
+  readonly nextCursor: string | undefined;
+  readonly resources: readonly Resource[];
+}
+
+function toTypedPage<Resource>(page: ScimPage, parse: (body: JsonValue) => Resource): TypedPage<Resource> {
+  return { ...page, resources: page.resources.map(parse) };
+}
+
+function toQuery({ startIndex, cursor }: Position): Readonly<Record<string, string>> {
+  return cursor === undefined ? { startIndex: String(startIndex) } : { cursor };
+}
+
+/** Undefined after the last page. A cursor is followed wherever one is given: its endpoint pages by nothing else. */
+function toNextPosition(position: Position, page: TypedPage<unknown>): Position | undefined {
+  if (page.nextCursor !== undefined) return { cursor: page.nextCursor };
+  if (position.cursor !== undefined) return undefined;
+  const startIndex = position.startIndex + page.resources.length;
+  return startIndex > (page.totalResults ?? 0) ? undefined : { startIndex };
 }
 
 function toCallOptions({ headers, signal, ifMatch }: WriteOptions): CallOptions {

@@ -3,7 +3,9 @@ import { groupSchema } from "../schema/group.ts";
 import { userSchema } from "../schema/user.ts";
 import { createCalls, type FindOptions, type ScimCalls, type WriteAnswer, type WriteOptions } from "./calls.ts";
 import type { CallOptions, ScimHttpOptions } from "./http.ts";
-import { toMemberPatches, type ScimMemberDelta, type ScimOperation } from "./operations.ts";
+import { ScimClientError } from "./error.ts";
+import { patchMembers, type MemberPatchOptions } from "./member-patches.ts";
+import { toEqualityFilter, type ScimMemberDelta, type ScimOperation } from "./operations.ts";
 import {
   parseGroup,
   parseServiceProviderConfig,
@@ -29,13 +31,15 @@ export interface ScimGroupCalls {
   patchGroup(id: string, operations: readonly ScimOperation[], options?: WriteOptions): Promise<WriteAnswer>;
   /**
    * Applies a delta in PATCHes of at most `maxValues` members (100, which some endpoints allow at most), one after
-   * another, removals first; `ifMatch` binds the first one, the answers' versions the others.
+   * another, removals first; `ifMatch` binds the first one, the answers' versions the others. Where the profile has
+   * bulk, several go in one request; where there is no PATCH, the group is read and PUT, bound to its version.
    */
-  patchMembers(
-    id: string,
-    delta: ScimMemberDelta,
-    options?: WriteOptions & { readonly maxValues?: number },
-  ): Promise<WriteAnswer>;
+  patchMembers(id: string, delta: ScimMemberDelta, options?: MemberPatchOptions): Promise<WriteAnswer>;
+  /**
+   * As `createGroup`, but an unknown outcome is resolved by reading: a group that now bears the `externalId` was made.
+   * Needs an `externalId` that nothing bore before.
+   */
+  ensureGroup(group: JsonObject & { readonly externalId: string }, options?: CallOptions): Promise<ScimGroup>;
   deleteGroup(id: string, options?: WriteOptions): Promise<void>;
 }
 
@@ -68,33 +72,39 @@ export function createScimClient(options: ScimHttpOptions): ScimClient {
   };
 }
 
-function createGroupCalls({ get, find, post, put, patch, remove }: ScimCalls): ScimGroupCalls {
+function createGroupCalls(calls: ScimCalls): ScimGroupCalls {
+  const { get, find, post, put, patch, remove } = calls;
+  const findGroups: ScimGroupCalls["findGroups"] = (filter, { excludeMembers = false, ...more } = {}) => {
+    const parse = (body: unknown): ScimGroup => parseGroup(body, { withMembers: !excludeMembers });
+    return find({ path: "/Groups", query: toGroupQuery(excludeMembers), parse }, filter, more);
+  };
+  const createGroup: ScimGroupCalls["createGroup"] = (group, more) =>
+    post(
+      "/Groups",
+      withSchemas(groupSchema.id, group),
+      ({ body, etag }) => parseGroup(body, { etag, withMembers: true }),
+      more,
+    );
   return {
     getGroup: (id, { excludeMembers = false, ...more } = {}) =>
       get(toGroupPath(id), ({ body, etag }) => parseGroup(body, { etag, withMembers: !excludeMembers }), {
         ...more,
         query: toGroupQuery(excludeMembers),
       }),
-    findGroups: (filter, { excludeMembers = false, ...more } = {}) => {
-      const parse = (body: unknown): ScimGroup => parseGroup(body, { withMembers: !excludeMembers });
-      return find({ path: "/Groups", query: toGroupQuery(excludeMembers), parse }, filter, more);
-    },
-    createGroup: (group, more) =>
-      post(
-        "/Groups",
-        withSchemas(groupSchema.id, group),
-        ({ body, etag }) => parseGroup(body, { etag, withMembers: true }),
-        more,
-      ),
+    findGroups,
+    createGroup,
     replaceGroup: (id, group, more) => put(toGroupPath(id), withSchemas(groupSchema.id, group), more),
     patchGroup: (id, operations, more) => patch(toGroupPath(id), operations, more),
-    async patchMembers(id, delta, { maxValues = 100, ifMatch, ...more } = {}) {
-      let version = ifMatch;
-      for (const operations of toMemberPatches(delta, maxValues)) {
-        const answer = await patch(toGroupPath(id), operations, { ...more, ifMatch: ifMatch && version });
-        version = answer.version;
+    patchMembers: (id, delta, more = {}) => patchMembers(calls, toGroupPath(id), delta, more),
+    async ensureGroup(group, more) {
+      try {
+        return await createGroup(group, more);
+      } catch (error) {
+        if (!(error instanceof ScimClientError) || !error.outcomeUnknown) throw error;
+        const [found] = await findGroups(toEqualityFilter("externalId", group.externalId), more);
+        if (found === undefined) throw error;
+        return found;
       }
-      return { version };
     },
     deleteGroup: (id, more) => remove(toGroupPath(id), more),
   };

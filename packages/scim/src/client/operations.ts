@@ -32,6 +32,14 @@ export function toMemberPatches(
   return [...removals, ...additions];
 }
 
+/** `members` after a delta. */
+export function applyMemberDelta(members: readonly string[], { add, remove }: ScimMemberDelta): readonly string[] {
+  const left = new Set(members);
+  for (const id of remove) left.delete(id);
+  for (const id of add) left.add(id);
+  return [...left];
+}
+
 function chunk(ids: readonly string[], size: number): readonly (readonly string[])[] {
   return Array.from({ length: Math.ceil(ids.length / size) }, (_, index) =>
     ids.slice(index * size, (index + 1) * size),

@@ -41,13 +41,19 @@ export interface ScimServiceProviderConfig {
   readonly etag: boolean;
   /** The most resources in a page, undefined where the endpoint does not say. */
   readonly maxResults: number | undefined;
+  /** Operations and bytes in one bulk request; undefined where there is no bulk, or no limit that could be kept. */
+  readonly bulkLimits: { readonly maxOperations: number; readonly maxPayloadSize: number } | undefined;
+  /** Whether lists are paged by cursors alone, or by default (RFC 9865 §4). */
+  readonly paging: "index" | "cursor";
   readonly resource: JsonObject;
 }
 
 /** A page of a list. */
 export interface ScimPage {
-  readonly totalResults: number;
+  /** Undefined only where a cursor leads on, or led here. */
+  readonly totalResults: number | undefined;
   readonly resources: readonly JsonValue[];
+  readonly nextCursor: string | undefined;
 }
 
 /** An answer that is not what it must be. */
@@ -80,15 +86,17 @@ export function parseUser(body: unknown, etag?: string): ScimUser {
 }
 
 /** @throws ShapeError */
-export function parsePage(body: unknown): ScimPage {
+export function parsePage(body: unknown, isCursorPage = false): ScimPage {
   if (!isJsonObject(body)) throw new ShapeError("not a JSON object");
+  const cursor = ownValue(body, "nextCursor");
+  const nextCursor = typeof cursor === "string" && cursor !== "" ? cursor : undefined;
   const totalResults = ownValue(body, "totalResults");
-  if (typeof totalResults !== "number" || !Number.isSafeInteger(totalResults) || totalResults < 0) {
-    throw new ShapeError("totalResults is not a count");
-  }
+  const isCount = typeof totalResults === "number" && Number.isSafeInteger(totalResults) && totalResults >= 0;
+  const mayLack = totalResults === undefined && (isCursorPage || nextCursor !== undefined);
+  if (!isCount && !mayLack) throw new ShapeError("totalResults is not a count");
   const resources = ownValueIgnoringCase(body, "Resources") ?? [];
   if (!isJsonArray(resources)) throw new ShapeError("Resources is not a list");
-  return { totalResults, resources };
+  return { totalResults: isCount ? totalResults : undefined, resources, nextCursor };
 }
 
 /** @throws ShapeError */
@@ -107,8 +115,52 @@ export function parseServiceProviderConfig(body: unknown): ScimServiceProviderCo
     sort: isSupported("sort"),
     etag: isSupported("etag"),
     maxResults: typeof maxResults === "number" && maxResults > 0 ? maxResults : undefined,
+    bulkLimits: isSupported("bulk") ? readBulkLimits(feature("bulk")) : undefined,
+    paging: readPaging(feature("pagination")),
     resource: body,
   };
+}
+
+function readBulkLimits(bulk: JsonObject): ScimServiceProviderConfig["bulkLimits"] {
+  const { maxOperations, maxPayloadSize } = bulk;
+  const areLimits = typeof maxOperations === "number" && typeof maxPayloadSize === "number";
+  return areLimits && maxOperations > 1 && maxPayloadSize > 0 ? { maxOperations, maxPayloadSize } : undefined;
+}
+
+function readPaging(pagination: JsonObject): "index" | "cursor" {
+  const { cursor, index, defaultPaginationMethod } = pagination;
+  return cursor === true && (index === false || defaultPaginationMethod === "cursor") ? "cursor" : "index";
+}
+
+/** What became of each operation of a bulk request, by `bulkId`. */
+export interface ScimBulkAnswer {
+  readonly bulkId: string | undefined;
+  readonly status: number;
+  readonly location: string | undefined;
+  readonly version: string | undefined;
+  readonly scimType: string | undefined;
+  readonly detail: string | undefined;
+}
+
+/** @throws ShapeError */
+export function parseBulkAnswers(body: unknown): readonly ScimBulkAnswer[] {
+  const operations = isJsonObject(body) ? ownValue(body, "Operations") : undefined;
+  if (!isJsonArray(operations)) throw new ShapeError("Operations is not a list");
+  return operations.map((operation) => {
+    if (!isJsonObject(operation)) throw new ShapeError("an operation is not an object");
+    const status = Number(ownValue(operation, "status"));
+    if (!Number.isInteger(status)) throw new ShapeError("an operation has no status");
+    const response = ownValue(operation, "response");
+    const error = isJsonObject(response) ? response : {};
+    return {
+      bulkId: findText(operation, "bulkId"),
+      status,
+      location: findText(operation, "location"),
+      version: findText(operation, "version"),
+      scimType: findText(error, "scimType"),
+      detail: findText(error, "detail"),
+    };
+  });
 }
 
 /** The version in an answer to a write: the ETag, else `meta.version` of the body. */
@@ -143,6 +195,11 @@ function parseMembers(value: JsonValue | undefined): readonly ScimGroupMember[] 
       display: typeof display === "string" ? display : undefined,
     };
   });
+}
+
+function findText(object: JsonObject, name: string): string | undefined {
+  const value = ownValue(object, name);
+  return typeof value === "string" ? value : undefined;
 }
 
 function requireText(object: JsonObject, name: string): string {

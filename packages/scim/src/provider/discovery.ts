@@ -1,15 +1,21 @@
 /** The discovery endpoints of RFC 7644 §4, made once from the resource types. */
 import { ScimError } from "../error.ts";
+import { maxFilterDepth, maxFilterLength, maxFilterTerms } from "../filter/syntax.ts";
+import { maxAttributeWork, maxMemberComparisons, maxPatchOperations } from "../patch/limits.ts";
+import { maxResourceLength } from "../resource/read-resource.ts";
+import { maxValues } from "../resource/read-value.ts";
 import type { SchemaDefinition } from "../schema/definitions.ts";
 import { resourceTypeSchema, schemaSchema, serviceProviderConfigSchema } from "../schema/discovery.ts";
 import type { Addresses } from "../resource/render.ts";
 import type { ResourceType } from "../schema/resource-type.ts";
-import { toListResponse } from "./list-response.ts";
+import type { BulkLimits } from "./bulk.ts";
+import { toWholeList } from "./list-response.ts";
 import { toResponse, type ScimResponse } from "./message.ts";
+import type { Paging } from "./resources.ts";
 
 /** What a provider varies in ServiceProviderConfig (RFC 7643 §5). */
-export interface ProviderCapabilities {
-  readonly maxResults: number;
+export interface ProviderCapabilities extends Paging {
+  readonly bulk?: BulkLimits;
   /** Limits of filters and PATCH in words, and where to read on. */
   readonly documentationUri?: string;
 }
@@ -32,7 +38,7 @@ export function discover(
     return id === undefined ? toResponse(200, toServiceProviderConfig(addresses, capabilities)) : undefined;
   }
   const documents = collection === "Schemas" ? listSchemas(addresses) : listResourceTypes(addresses);
-  if (id === undefined) return toResponse(200, toListResponse(documents.length, 1, documents));
+  if (id === undefined) return toResponse(200, toWholeList(documents));
   const wanted = id.toLowerCase();
   const found = documents.find((document) => document.id.toLowerCase() === wanted);
   if (found === undefined) throw new ScimError(404, `no such ${collection === "Schemas" ? "schema" : "resource type"}`);
@@ -67,16 +73,34 @@ function listResourceTypes({ baseUrl, types }: Addresses): readonly DiscoveryDoc
 }
 
 function toServiceProviderConfig({ baseUrl }: Addresses, capabilities: ProviderCapabilities): unknown {
-  const { maxResults, documentationUri } = capabilities;
+  const { maxResults, documentationUri, bulk, cursors } = capabilities;
   return {
     schemas: [serviceProviderConfigSchema.id],
     ...(documentationUri === undefined ? {} : { documentationUri }),
     patch: { supported: true },
-    bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
+    bulk: { supported: bulk !== undefined, maxOperations: 0, maxPayloadSize: 0, ...bulk },
     filter: { supported: true, maxResults },
     changePassword: { supported: false },
     sort: { supported: true },
     etag: { supported: true },
+    pagination: {
+      cursor: cursors !== undefined,
+      index: true,
+      defaultPaginationMethod: "index",
+      defaultPageSize: maxResults,
+      maxPageSize: maxResults,
+      ...(cursors === undefined ? {} : { cursorTimeout: Math.floor(cursors.timeoutMs / 1000) }),
+    },
+    limits: {
+      maxFilterLength,
+      maxFilterDepth,
+      maxFilterTerms,
+      maxPatchOperations,
+      maxAttributeWork,
+      maxMemberComparisons,
+      maxValues,
+      maxResourceLength,
+    },
     authenticationSchemes: [
       {
         type: "oauthbearertoken",

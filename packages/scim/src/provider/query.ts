@@ -5,7 +5,7 @@ import { parseFilter } from "../filter/parser.ts";
 import { isJsonArray, isJsonObject, ownValueIgnoringCase, type JsonValue } from "../json.ts";
 import { isReturned, readProjection, type Projection } from "../resource/projection.ts";
 import type { AttributeRef, ResourceType } from "../schema/resource-type.ts";
-import type { ListQuery, MemberRead } from "../store.ts";
+import type { ListQuery, ResourceRead } from "../store.ts";
 
 /** The schema URI of a `/.search` body. */
 export const searchSchema = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
@@ -17,6 +17,8 @@ export interface QueryParameters {
   readonly sortOrder: string | undefined;
   readonly startIndex: number | undefined;
   readonly count: number | undefined;
+  /** Of RFC 9865; empty for the first page. */
+  readonly cursor: string | undefined;
   readonly attributes: readonly string[] | undefined;
   readonly excludedAttributes: readonly string[] | undefined;
 }
@@ -30,6 +32,7 @@ export function readQueryString(query: URLSearchParams): QueryParameters {
     sortOrder: query.get("sortOrder") ?? undefined,
     startIndex: readInteger("startIndex", query.get("startIndex")),
     count: readInteger("count", query.get("count")),
+    cursor: query.get("cursor") ?? undefined,
     attributes: names("attributes"),
     excludedAttributes: names("excludedAttributes"),
   };
@@ -53,6 +56,7 @@ export function readSearchRequest(body: unknown): QueryParameters {
     sortOrder: text("sortOrder"),
     startIndex: readInteger("startIndex", ownValueIgnoringCase(body, "startIndex")),
     count: readInteger("count", ownValueIgnoringCase(body, "count")),
+    cursor: text("cursor"),
     attributes: readNames("attributes", ownValueIgnoringCase(body, "attributes")),
     excludedAttributes: readNames("excludedAttributes", ownValueIgnoringCase(body, "excludedAttributes")),
   };
@@ -73,14 +77,17 @@ export function toListQuery(
       sort: readSort(type, parameters),
       startIndex: Math.max(1, startIndex),
       count: Math.min(Math.max(0, count), maxResults),
-      members: toMemberRead(type, projection),
+      read: toResourceRead(type, projection),
     },
   };
 }
 
-/** The members that a projection shows. */
-export function toMemberRead(type: ResourceType, projection: Projection): MemberRead {
-  return type.members !== undefined && isReturned(projection, type.members) ? "all" : "none";
+/** What a projection shows. */
+export function toResourceRead(type: ResourceType, projection: Projection): ResourceRead {
+  return {
+    members: type.members !== undefined && isReturned(projection, type.members) ? "all" : "none",
+    derived: type.derived.filter((definition) => isReturned(projection, definition)).map(({ name }) => name),
+  };
 }
 
 function readSort(type: ResourceType, { sortBy, sortOrder = "ascending" }: QueryParameters): ListQuery["sort"] {

@@ -8,10 +8,11 @@ import { readResource } from "../resource/read-resource.ts";
 import { renderResource, toETag, toLocation, type Addresses } from "../resource/render.ts";
 import type { ResourceType } from "../schema/resource-type.ts";
 import type { ScimStore, StoredResource } from "../store.ts";
+import { readCursor, signCursor, toCursorScope, type CursorOptions } from "./cursor.ts";
 import { toListResponse } from "./list-response.ts";
 import { toEmptyResponse, toResponse, type ScimRequest, type ScimResponse } from "./message.ts";
 import { isUnchanged, requireMatch } from "./preconditions.ts";
-import { readQueryString, readSearchRequest, toListQuery, toMemberRead, type QueryParameters } from "./query.ts";
+import { readQueryString, readSearchRequest, toListQuery, toResourceRead, type QueryParameters } from "./query.ts";
 
 /** A request on its way: to which resources of which store it goes. */
 export interface Exchange<Context> {
@@ -27,14 +28,22 @@ export interface Exchange<Context> {
  */
 const maxPatchReplyMembers = 100;
 
+/** How lists are paged. */
+export interface Paging {
+  /** The most resources in one page. */
+  readonly maxResults: number;
+  /** Left out, cursors are not supported. */
+  readonly cursors?: CursorOptions;
+}
+
 /** GET on a collection. */
-export function listResources<Context>(exchange: Exchange<Context>, maxResults: number): Promise<ScimResponse> {
-  return answerList(exchange, readQueryString(exchange.request.query), maxResults);
+export function listResources<Context>(exchange: Exchange<Context>, paging: Paging): Promise<ScimResponse> {
+  return answerList(exchange, readQueryString(exchange.request.query), paging);
 }
 
 /** POST on `/.search`. */
-export function searchResources<Context>(exchange: Exchange<Context>, maxResults: number): Promise<ScimResponse> {
-  return answerList(exchange, readSearchRequest(exchange.request.body), maxResults);
+export function searchResources<Context>(exchange: Exchange<Context>, paging: Paging): Promise<ScimResponse> {
+  return answerList(exchange, readSearchRequest(exchange.request.body), paging);
 }
 
 /** POST on a collection. */
@@ -50,9 +59,12 @@ export async function createResource<Context>(exchange: Exchange<Context>): Prom
 export async function readOneResource<Context>(exchange: Exchange<Context>, id: string): Promise<ScimResponse> {
   const { request, type, store } = exchange;
   const projection = projectionOf(exchange);
-  const stored = await store.find(request.context, type, id, toMemberRead(type, projection));
+  const read = toResourceRead(type, projection);
+  const stored = await store.find(request.context, type, id, read);
   if (stored === undefined) throw new ScimError(404, `no ${type.name} with id ${id}`);
-  if (isUnchanged(request.headers, stored)) return toEmptyResponse(304, { etag: toETag(stored) });
+  // The version does not tell of derived attributes.
+  if (read.derived.length === 0 && isUnchanged(request.headers, stored))
+    return toEmptyResponse(304, { etag: toETag(stored) });
   return answer(exchange, { status: 200, stored, projection });
 }
 
@@ -63,7 +75,8 @@ export async function replaceResource<Context>(exchange: Exchange<Context>, id: 
   const state = readResource(type, request.body);
   const stored = await store.update(request.context, type, id, {
     readMembers: "none",
-    returnMembers: toMemberRead(type, projection),
+    isConditional: request.headers["if-match"] !== undefined,
+    returns: toResourceRead(type, projection),
     change(current) {
       requireMatch(request.headers, current);
       requireImmutable(type, current.attributes, state.attributes);
@@ -83,18 +96,21 @@ export async function patchResource<Context>(
   const projection = projectionOf(exchange);
   const operations = readPatch(type, request.body);
   const mayBeEmpty = projection.mode === "default";
-  const shown = toMemberRead(type, projection);
-  const returnMembers = shown === "all" && mayBeEmpty ? { atMost: noContent ? 0 : maxPatchReplyMembers } : shown;
+  const isSilent = mayBeEmpty && noContent;
+  const shown = toResourceRead(type, projection);
+  const returns =
+    shown.members === "all" && mayBeEmpty ? { ...shown, members: { atMost: maxPatchReplyMembers } } : shown;
   const stored = await store.update(request.context, type, id, {
     readMembers: patchNeedsMembers(type, operations) ? "all" : "none",
-    returnMembers,
+    isConditional: request.headers["if-match"] !== undefined,
+    returns: isSilent ? { members: "none", derived: [] } : returns,
     change(current) {
       requireMatch(request.headers, current);
       return applyPatch(type, current, operations);
     },
   });
-  const isIncomplete = shown === "all" && stored.members === undefined;
-  if (mayBeEmpty && (noContent || isIncomplete)) return toEmptyResponse(204, { etag: toETag(stored) });
+  const isIncomplete = mayBeEmpty && shown.members === "all" && stored.members === undefined;
+  if (isSilent || isIncomplete) return toEmptyResponse(204, { etag: toETag(stored) });
   return answer(exchange, { status: 200, stored, projection });
 }
 
@@ -108,12 +124,30 @@ export async function deleteResource<Context>(exchange: Exchange<Context>, id: s
 async function answerList<Context>(
   { request, type, addresses, store }: Exchange<Context>,
   parameters: QueryParameters,
-  maxResults: number,
+  { maxResults, cursors }: Paging,
 ): Promise<ScimResponse> {
   const { query, projection } = toListQuery(type, parameters, maxResults);
-  const page = await store.list(request.context, type, query);
-  const rendered = page.resources.map((stored) => renderResource(addresses, type, stored, projection));
-  return toResponse(200, toListResponse(page.totalResults, query.startIndex, rendered));
+  const { cursor } = parameters;
+  const render = (stored: StoredResource): unknown => renderResource(addresses, type, stored, projection);
+  if (cursor === undefined) {
+    const { totalResults, resources } = await store.list(request.context, type, query);
+    return toResponse(
+      200,
+      toListResponse({ totalResults, startIndex: query.startIndex, resources: resources.map(render) }),
+    );
+  }
+  if (cursors === undefined) throw new ScimError(400, "cursors are not supported", "invalidCursor");
+  if (parameters.count !== undefined && parameters.count < 1)
+    throw new ScimError(400, "count must be 1 or more", "invalidCount");
+  const scope = toCursorScope(type.endpoint, parameters);
+  const after = cursor === "" ? undefined : await readCursor(cursors, scope, cursor);
+  const page = await store.list(request.context, type, { ...query, cursor: { after } });
+  const nextCursor = page.next === undefined ? undefined : await signCursor(cursors, scope, page.next);
+  const { totalResults } = page;
+  return toResponse(
+    200,
+    toListResponse({ totalResults, startIndex: undefined, resources: page.resources.map(render), nextCursor }),
+  );
 }
 
 function projectionOf<Context>({ request, type }: Exchange<Context>): Projection {

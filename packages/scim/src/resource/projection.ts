@@ -33,6 +33,10 @@ export function projectResource(type: ResourceType, projection: Projection, reso
   const result: Record<string, JsonValue> = {};
   for (const [name, value] of Object.entries(resource)) {
     if (value === undefined) continue;
+    if (projection.mode === "default" && type.returnedWhole.has(name)) {
+      result[name] = value;
+      continue;
+    }
     const target = type.findTarget(name);
     const projected =
       target?.kind === "extension"

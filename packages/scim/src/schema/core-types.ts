@@ -1,17 +1,27 @@
-import type { SchemaDefinition } from "./definitions.ts";
+import type { AttributeDefinition, SchemaDefinition } from "./definitions.ts";
 import { enterpriseUserSchema } from "./enterprise-user.ts";
 import { groupSchema } from "./group.ts";
 import { defineResourceType, type ResourceType } from "./resource-type.ts";
 import { userSchema } from "./user.ts";
 
+/** How a User type departs from RFC 7643's. */
+export interface UserTypeOptions {
+  /** Attributes that the store derives, so that clients cannot write them: `groups`, `entitlements`. */
+  readonly derivedAttributes?: readonly string[];
+}
+
 /** The User resource type with the enterprise extension and any others (RFC 7643 §4.1, §4.3). */
-export function createUserType(extensions: readonly SchemaDefinition[] = []): ResourceType {
+export function createUserType(
+  extensions: readonly SchemaDefinition[] = [],
+  { derivedAttributes = [] }: UserTypeOptions = {},
+): ResourceType {
   return defineResourceType({
     name: "User",
     endpoint: "/Users",
     description: "User Account",
-    schema: userSchema,
+    schema: withReadOnly(userSchema, derivedAttributes),
     extensions: [enterpriseUserSchema, ...extensions].map((schema) => ({ schema, required: false })),
+    derivedAttributes,
   });
 }
 
@@ -25,4 +35,11 @@ export function createGroupType(extensions: readonly SchemaDefinition[] = []): R
     extensions: extensions.map((schema) => ({ schema, required: false })),
     memberAttribute: "members",
   });
+}
+
+function withReadOnly(schema: SchemaDefinition, names: readonly string[]): SchemaDefinition {
+  const attributes = schema.attributes.map((definition): AttributeDefinition =>
+    names.includes(definition.name) ? { ...definition, mutability: "readOnly" } : definition,
+  );
+  return { ...schema, attributes };
 }

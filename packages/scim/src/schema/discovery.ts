@@ -42,6 +42,43 @@ export const serviceProviderConfigSchema: SchemaDefinition = {
     feature("sort", "Sorting."),
     feature("etag", "ETags."),
     attribute({
+      name: "pagination",
+      description: "How lists are paged (RFC 9865 §4).",
+      type: "complex",
+      ...readOnly,
+      subAttributes: [
+        flag("cursor", "Whether cursors are supported."),
+        flag("index", "Whether startIndex is supported."),
+        text("defaultPaginationMethod", "What a request without either gets.", {
+          canonicalValues: ["cursor", "index"],
+        }),
+        count("defaultPageSize", "Resources in a page where count does not say."),
+        count("maxPageSize", "The most resources in a page."),
+        attribute({
+          name: "cursorTimeout",
+          description: "Seconds for which a cursor holds.",
+          type: "integer",
+          ...readOnly,
+        }),
+      ],
+    }),
+    attribute({
+      name: "limits",
+      description: "What one request may ask for; no part of RFC 7643.",
+      type: "complex",
+      ...readOnly,
+      subAttributes: [
+        count("maxFilterLength", "Characters in a filter or path."),
+        count("maxFilterDepth", "Nesting of parentheses and value paths."),
+        count("maxFilterTerms", "Comparisons in a filter."),
+        count("maxPatchOperations", "Operations in a PATCH."),
+        count("maxAttributeWork", "Changes of attributes in a PATCH, members apart."),
+        count("maxMemberComparisons", "Comparisons that select members by anything but their id, in a PATCH."),
+        count("maxValues", "Values of an attribute, members apart."),
+        count("maxResourceLength", "Characters of a resource, members apart."),
+      ],
+    }),
+    attribute({
       name: "authenticationSchemes",
       description: "The supported authentication schemes.",
       type: "complex",

@@ -12,6 +12,10 @@ export interface ResourceTypeDefinition {
   readonly extensions: readonly { readonly schema: SchemaDefinition; readonly required: boolean }[];
   /** The multi-valued attribute that the store keeps as a set keyed by `value`; it is changed by deltas only. */
   readonly memberAttribute?: string;
+  /** Read-only attributes of the core schema that the store makes when they are asked for. */
+  readonly derivedAttributes?: readonly string[];
+  /** True where clients may only read: every write is 405. */
+  readonly isReadOnly?: boolean;
 }
 
 /** A resource type with its look-up tables; made by `defineResourceType`. */
@@ -20,6 +24,13 @@ export interface ResourceType extends ResourceTypeDefinition {
   readonly findTarget: (text: string) => AttributeRef | ExtensionRef | undefined;
   /** The definition of `memberAttribute`. */
   readonly members: AttributeDefinition | undefined;
+  /** The definitions of `derivedAttributes`. */
+  readonly derived: readonly AttributeDefinition[];
+  /**
+   * Names of attributes, and URIs of extensions, that are returned whole unless a request says otherwise; the other
+   * extensions hold attributes that are not.
+   */
+  readonly returnedWhole: ReadonlySet<string>;
 }
 
 /** An attribute of a resource type, or one of its sub-attributes. */
@@ -68,11 +79,20 @@ export function defineResourceType(definition: ResourceTypeDefinition): Resource
     return findInNamespace(namespace, lower.slice(namespace.prefix.length));
   }
 
-  const members =
-    definition.memberAttribute === undefined
-      ? undefined
-      : core.attributes.get(definition.memberAttribute.toLowerCase());
-  return { ...definition, findTarget, members };
+  const { memberAttribute, derivedAttributes = [] } = definition;
+  const members = memberAttribute === undefined ? undefined : core.attributes.get(memberAttribute.toLowerCase());
+  const derived = derivedAttributes.flatMap((name) => core.attributes.get(name.toLowerCase()) ?? []);
+  return { ...definition, findTarget, members, derived, returnedWhole: listReturnedWhole(definition) };
+}
+
+function isReturned({ returned }: AttributeDefinition): boolean {
+  return returned === "always" || returned === "default";
+}
+
+function listReturnedWhole({ schema, extensions }: ResourceTypeDefinition): ReadonlySet<string> {
+  const attributes = [...commonAttributes, ...schema.attributes].filter(isReturned).map(({ name }) => name);
+  const whole = extensions.filter((extension) => extension.schema.attributes.every(isReturned));
+  return new Set([...attributes, ...whole.map((extension) => extension.schema.id)]);
 }
 
 /** The sub-attribute of that name in any case. */

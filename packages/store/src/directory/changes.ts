@@ -1,4 +1,4 @@
-import { sql } from "kysely";
+import { sql, type RawBuilder } from "kysely";
 import type { Queryable } from "../database.ts";
 
 /** A real change of provisioned state. Ids are SCIM ids. */
@@ -44,6 +44,15 @@ export async function insertDirectoryChanges(db: Queryable, changes: readonly Di
       })),
     )
     .execute();
+}
+
+/** SQL: records changes with the one row that a statement before it in the same WITH returned, if it did. */
+export function recordingChanges(changes: readonly DirectoryChange[], from: string): RawBuilder<unknown> {
+  return sql`
+    insert into directory_changes (kind, resource_id, details)
+    select c.kind, c."resourceId", c.details
+    from ${sql.table(from)}, jsonb_to_recordset(${JSON.stringify(changes)}::jsonb) as c(kind text, "resourceId" uuid, details jsonb)
+  `;
 }
 
 /** The changes after a position, oldest first, up to the oldest transaction still open: later ones may have gaps. */

@@ -1,9 +1,9 @@
 import { sql } from "kysely";
 import type { Column } from "./filter-sql.ts";
-import { isResourceId } from "./resource-row.ts";
+import { isResourceId, type ResourceTableName } from "./resource-row.ts";
 
 /** The columns of the attributes that every resource has, by their paths. */
-export function commonColumns(table: "directory_users" | "directory_groups"): ReadonlyMap<string, Column> {
+export function commonColumns(table: ResourceTableName): ReadonlyMap<string, Column> {
   const id = sql.ref(`${table}.id`);
   return new Map<string, Column>([
     [

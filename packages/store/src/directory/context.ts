@@ -25,6 +25,11 @@ export function parseFence(header: string | undefined): number | undefined {
   return fence;
 }
 
+/** Whose resources alone the client sees; null where it sees those of all. */
+export function ownerOf({ kind, client }: DirectoryContext): string | null {
+  return kind === "provisioning" ? client : null;
+}
+
 /** SQL: whether the client sees a user. */
 export function visibleUser(context: DirectoryContext): RawBuilder<boolean> {
   return context.kind === "provisioning" ? sql`directory_users.client = ${context.client}` : sql`true`;
@@ -34,6 +39,18 @@ export function visibleUser(context: DirectoryContext): RawBuilder<boolean> {
 export function visibleGroup(context: DirectoryContext): RawBuilder<boolean> {
   if (context.kind !== "provisioning") return sql`true`;
   return sql`directory_groups.kind = 'provisioned' and directory_groups.client = ${context.client}`;
+}
+
+/** SQL: how many users or groups a client sees, from the counts that the tables keep. */
+export function countVisible(context: DirectoryContext, noun: "users" | "groups"): RawBuilder<number> {
+  const kinds =
+    noun === "users"
+      ? sql`kind = 'user'`
+      : context.kind === "provisioning"
+        ? sql`kind = 'provisioned'`
+        : sql`kind in ('provisioned', 'entitlement')`;
+  const owned = context.kind === "provisioning" ? sql` and client = ${context.client}` : sql``;
+  return sql`(select coalesce(sum(total), 0)::bigint from directory_counts where ${kinds}${owned})`;
 }
 
 /** @throws ScimError 403 for the internal client, whose only business is entitlement groups */

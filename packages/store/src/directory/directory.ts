@@ -3,10 +3,12 @@ import { ScimError, type ResourceType, type ScimStore } from "@branchward/scim";
 import pg from "pg";
 import type { Database, Queryable } from "../database.ts";
 import { insertDirectoryChanges, type DirectoryChange } from "./changes.ts";
+import { createCatalogue } from "./catalogues.ts";
 import type { DirectoryContext } from "./context.ts";
 import { groups } from "./groups.ts";
-import type { DirectoryNoun, Write } from "./noun.ts";
+import type { DirectoryNoun, ShortWrite, Write } from "./noun.ts";
 import { isResourceId } from "./resource-row.ts";
+import { createResources } from "./resources.ts";
 import { users } from "./users.ts";
 
 /** What a directory is made of. */
@@ -30,43 +32,47 @@ export function createDirectory({
   onCommitted,
   beforeGroupDeletion = async () => undefined,
 }: DirectoryOptions): ScimStore<DirectoryContext> {
-  async function write<Result>(
+  function write<Result>(
     context: DirectoryContext,
     type: ResourceType,
     run: (noun: DirectoryNoun, write: Write) => Promise<Result>,
   ): Promise<Result> {
     const noun = nounOf(type);
-    for (let attempt = 1; ; attempt++) {
-      const changes: DirectoryChange[] = [];
-      try {
-        const result = await db.transaction().execute(async (trx) => {
-          const done = await run(noun, {
-            trx,
-            context,
-            type,
-            beforeGroupDeletion,
-            raise: (change) => changes.push(change),
-          });
-          await insertDirectoryChanges(trx, changes);
-          return done;
-        });
-        if (changes.length > 0) onCommitted?.(changes);
-        return result;
-      } catch (error) {
-        if (attempt === maxAttempts || !isConflict(error)) throw error;
-      }
-    }
+    return attempt(onCommitted, (changes) =>
+      db.transaction().execute(async (trx) => {
+        const raise = (change: DirectoryChange): void => void changes.push(change);
+        const done = await run(noun, { trx, context, type, beforeGroupDeletion, raise });
+        await insertDirectoryChanges(trx, changes);
+        return done;
+      }),
+    );
+  }
+
+  /** Undefined where the noun has no short way for this write. */
+  function writeShort<Result>(
+    context: DirectoryContext,
+    type: ResourceType,
+    run: (noun: DirectoryNoun, write: ShortWrite) => Promise<Result> | undefined,
+  ): Promise<Result | undefined> {
+    return attempt(onCommitted, async (changes) =>
+      run(nounOf(type), { db, context, type, raise: (change) => void changes.push(change) }),
+    );
   }
 
   return {
-    async find(context, type, id, members) {
-      return isResourceId(id) ? nounOf(type).find(db, context, id, members) : undefined;
+    async find(context, type, id, read) {
+      return isResourceId(id) ? nounOf(type).find(db, context, id, read) : undefined;
     },
     list: async (context, type, query) => nounOf(type).list(db, context, query),
-    create: (context, type, state) => write(context, type, (noun, scope) => noun.create(scope, state)),
+    async create(context, type, state) {
+      const created = await writeShort(context, type, (noun, scope) => noun.createShort?.(scope, state));
+      if (created !== undefined) return created;
+      return write(context, type, (noun, scope) => noun.create?.(scope, state) ?? refuseCreation(type));
+    },
     async update(context, type, id, update) {
       requireResourceId(type, id);
-      return write(context, type, (noun, scope) => noun.update(scope, id, update));
+      const updated = await writeShort(context, type, (noun, scope) => noun.updateShort?.(scope, id, update));
+      return updated ?? write(context, type, (noun, scope) => noun.update(scope, id, update));
     },
     async delete(context, type, id, check) {
       requireResourceId(type, id);
@@ -75,10 +81,33 @@ export function createDirectory({
   };
 }
 
+/** Runs a write until PostgreSQL lets it through, then tells what changed. */
+async function attempt<Result>(
+  onCommitted: DirectoryOptions["onCommitted"],
+  run: (changes: DirectoryChange[]) => Promise<Result>,
+): Promise<Result> {
+  for (let count = 1; ; count++) {
+    const changes: DirectoryChange[] = [];
+    try {
+      const result = await run(changes);
+      if (changes.length > 0) onCommitted?.(changes);
+      return result;
+    } catch (error) {
+      if (count === maxAttempts || !isConflict(error)) throw error;
+    }
+  }
+}
+
 function nounOf(type: ResourceType): DirectoryNoun {
   if (type.name === "User") return users;
   if (type.name === "Group") return groups;
-  throw new ScimError(501, `the directory does not keep ${type.name}`);
+  if (type.endpoint === "/Roles") return createCatalogue("directory_roles");
+  if (type.endpoint === "/Entitlements") return createCatalogue("directory_entitlements");
+  return createResources(type);
+}
+
+async function refuseCreation({ name }: ResourceType): Promise<never> {
+  throw new ScimError(403, `no ${name} can be created`);
 }
 
 function requireResourceId(type: ResourceType, id: string): void {

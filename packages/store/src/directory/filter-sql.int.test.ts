@@ -141,7 +141,13 @@ let database: TestDatabase;
 let directory: ScimStore<DirectoryContext>;
 let users: readonly StoredResource[];
 
-const everything: ListQuery = { filter: undefined, sort: undefined, startIndex: 1, count: 1000, members: "all" };
+const everything: ListQuery = {
+  filter: undefined,
+  sort: undefined,
+  startIndex: 1,
+  count: 1000,
+  read: { members: "all", derived: [] },
+};
 
 beforeAll(async () => {
   database = await openTestDatabase();

@@ -13,12 +13,19 @@ import {
 import { sql, type Insertable, type Selectable } from "kysely";
 import { uuidv7 } from "uuidv7";
 import type { Queryable } from "../database.ts";
-import { entitlementExtension, requireGroupWriter, visibleGroup, type DirectoryContext } from "./context.ts";
+import {
+  countVisible,
+  entitlementExtension,
+  requireGroupWriter,
+  visibleGroup,
+  type DirectoryContext,
+} from "./context.ts";
 import { groupAttributes } from "./group-attributes.ts";
 import {
   applyMemberDelta,
   deleteMemberships,
   lockGroupsOf,
+  patchMembersShort,
   readGroupMembers,
   selectMembers,
   type MembershipChange,
@@ -34,27 +41,31 @@ const noMembershipChange: MembershipChange = { added: [], removed: [] };
 
 /** Provisioned and entitlement groups of the directory. */
 export const groups: DirectoryNoun = {
-  async find(db, context, id, members) {
-    const row = await db
-      .selectFrom("directory_groups")
-      .selectAll()
-      .where("id", "=", id)
-      .where(visibleGroup(context))
-      .executeTakeFirst();
+  async find(db, context, id, { members }) {
+    const row = await findGroup(db, context, id);
     return row && toResource(row, await readGroupMembers(db, id, members));
   },
 
   async list(db, context, query) {
-    const source = { table: "directory_groups", visible: visibleGroup(context), attributes: groupAttributes } as const;
-    const { totalResults, rows } = await selectPage(db, source, query);
+    const { totalResults, rows, next } = await selectPage(
+      db,
+      {
+        table: "directory_groups",
+        visible: visibleGroup(context),
+        attributes: groupAttributes,
+        columns: ["display_name"],
+        total: countVisible(context, "groups"),
+      },
+      query,
+    );
     const members =
-      query.members === "none"
+      query.read.members === "none"
         ? undefined
         : await selectMembers(
             db,
             rows.map(({ id }) => id),
           );
-    return { totalResults, resources: rows.map((row) => toResource(row, members?.get(row.id))) };
+    return { totalResults, resources: rows.map((row) => toResource(row, members?.get(row.id))), next };
   },
 
   async create(write, { attributes, members }) {
@@ -77,7 +88,31 @@ export const groups: DirectoryNoun = {
     return toResource(row, await readGroupMembers(trx, row.id, "all"));
   },
 
-  async update(write, id, { readMembers, change, returnMembers }) {
+  async updateShort({ db, context, raise }, id, update) {
+    if (context.kind === "internal" || update.readMembers !== "none") return undefined;
+    const before = await findGroup(db, context, id);
+    if (before === undefined) throw new ScimError(404, `no Group with id ${id}`);
+    requireGroupWriter(context, before.kind);
+    const current = toResource(before, undefined);
+    const { attributes, members } = update.change(current);
+    const isOfMembers = members?.clear === false && isDeepStrictEqual(attributes, current.attributes);
+    if (!isOfMembers) return undefined;
+    const { members: shown } = update.returns;
+    const patched = await patchMembersShort(db, {
+      context,
+      group: before,
+      delta: members,
+      isConditional: update.isConditional,
+      most: typeof shown === "object" ? shown.atMost : null,
+    });
+    if (patched === undefined) return undefined;
+    const { added, removed, hasMore, ...row } = patched;
+    if (added.length + removed.length > 0)
+      raise({ kind: "group.members", resourceId: id, details: { added, removed } });
+    return toResource({ ...before, ...row }, hasMore ? undefined : await readGroupMembers(db, id, shown));
+  },
+
+  async update(write, id, { readMembers, change, returns }) {
     const { trx, context, type, raise } = write;
     const before = await lockGroup(write, id, "no key update");
     const current = toResource(before, await readGroupMembers(trx, id, readMembers));
@@ -87,7 +122,7 @@ export const groups: DirectoryNoun = {
     const isSame = isDeepStrictEqual(toAttributes(columns), current.attributes) && isEmpty(membership);
     if (isSame) {
       await raiseFence(trx, context, before);
-      return { ...current, members: await readGroupMembers(trx, id, returnMembers) };
+      return { ...current, members: await readGroupMembers(trx, id, returns.members) };
     }
     const row = await trx
       .updateTable("directory_groups")
@@ -104,7 +139,7 @@ export const groups: DirectoryNoun = {
         throw toUniquenessError(error);
       });
     if (row.kind === "provisioned") raiseUpdate(raise, { before, after: row, membership });
-    return toResource(row, await readGroupMembers(trx, id, returnMembers));
+    return toResource(row, await readGroupMembers(trx, id, returns.members));
   },
 
   async delete(write, id, check) {
@@ -123,6 +158,15 @@ export const groups: DirectoryNoun = {
     }
   },
 };
+
+function findGroup(db: Queryable, context: DirectoryContext, id: string): Promise<GroupRow | undefined> {
+  return db
+    .selectFrom("directory_groups")
+    .selectAll()
+    .where("id", "=", id)
+    .where(visibleGroup(context))
+    .executeTakeFirst();
+}
 
 /** @throws ScimError 404, 403 by kind, 412 when a newer lease has written (rule C4) */
 async function lockGroup({ trx, context }: Write, id: string, strength: "update" | "no key update"): Promise<GroupRow> {
@@ -194,7 +238,7 @@ export function toDisplayKey(displayName: string): string {
   return foldCase(displayName.trim());
 }
 
-function toResource(row: GroupRow, members: readonly Member[] | undefined): StoredResource {
+function toResource(row: Omit<GroupRow, "search_keys">, members: readonly Member[] | undefined): StoredResource {
   return {
     id: row.id,
     version: String(row.version),

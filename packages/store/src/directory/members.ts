@@ -1,10 +1,10 @@
 /** Membership as sets: every statement works on all ids at once, none on all members unless the change is of all. */
 import { ScimError, type Member, type MemberDelta, type MemberRead } from "@branchward/scim";
-import { sql } from "kysely";
+import { sql, type Selectable } from "kysely";
 import type { Queryable } from "../database.ts";
-import { visibleGroup, visibleUser, type DirectoryContext } from "./context.ts";
+import { ownerOf, type DirectoryContext } from "./context.ts";
 import { isResourceId } from "./resource-row.ts";
-import type { GroupKind } from "./tables.ts";
+import type { DirectoryTables, GroupKind } from "./tables.ts";
 
 /** What a delta really changed. */
 export interface MembershipChange {
@@ -24,7 +24,7 @@ export async function selectMembers(
   db: Queryable,
   groupIds: readonly string[],
 ): Promise<ReadonlyMap<string, Member[]>> {
-  const rows = await selectMemberRows(db, groupIds, undefined);
+  const rows = await selectMemberRows(db, groupIds);
   const members = new Map<string, Member[]>(groupIds.map((id) => [id, []]));
   for (const row of rows) members.get(row.group_id)?.push(toMember(row));
   return members;
@@ -36,10 +36,15 @@ export async function readGroupMembers(
   groupId: string,
   read: MemberRead,
 ): Promise<readonly Member[] | undefined> {
-  if (read === "none") return undefined;
-  const most = read === "all" ? undefined : read.atMost;
-  const rows = await selectMemberRows(db, [groupId], most === undefined ? undefined : most + 1);
-  return most !== undefined && rows.length > most ? undefined : rows.map(toMember);
+  if (read === "none" || (read !== "all" && (await hasMoreMembers(db, groupId, read.atMost)))) return undefined;
+  return (await selectMemberRows(db, [groupId])).map(toMember);
+}
+
+async function hasMoreMembers(db: Queryable, groupId: string, than: number): Promise<boolean> {
+  const { rows } = await sql<{ more: boolean }>`select directory_has_more_members(${groupId}, ${than}) as more`.execute(
+    db,
+  );
+  return rows[0]?.more ?? false;
 }
 
 /**
@@ -58,23 +63,9 @@ export async function applyMemberDelta(
   return { added, removed };
 }
 
-async function selectMemberRows(
-  db: Queryable,
-  groupIds: readonly string[],
-  limit: number | undefined,
-): Promise<readonly MemberRow[]> {
+async function selectMemberRows(db: Queryable, groupIds: readonly string[]): Promise<readonly MemberRow[]> {
   if (groupIds.length === 0) return [];
-  const { rows } = await sql<MemberRow>`
-    select m.group_id, m.member_id as value, m.member_kind as type,
-      coalesce(u.attributes ->> 'displayName', u.user_name, g.display_name) as display
-    from (
-      select group_id, member_id, member_kind from directory_members
-      where group_id = any(${groupIds}::uuid[]) order by group_id, member_id limit ${limit ?? null}
-    ) m
-    left join directory_users u on u.id = m.member_id and m.member_kind = 'User'
-    left join directory_groups g on g.id = m.member_id and m.member_kind = 'Group'
-    order by m.group_id, m.member_id
-  `.execute(db);
+  const { rows } = await sql<MemberRow>`select * from directory_list_members(${groupIds}::uuid[])`.execute(db);
   return rows;
 }
 
@@ -109,45 +100,64 @@ async function insertMembers(
   { groupId, ids }: { groupId: string; ids: readonly string[] },
 ): Promise<readonly string[]> {
   if (ids.length === 0) return [];
-  requireNone(ids.filter((id) => !isResourceId(id)));
-  if (ids.includes(groupId)) throw new ScimError(400, "a group cannot be its own member", "invalidValue");
-  const { rows: missing } = await sql<{ id: string }>`
-    select wanted.id from unnest(${ids}::uuid[]) as wanted(id)
-    where not exists (
-      select 1 from directory_members m where m.group_id = ${groupId} and m.member_id = wanted.id
-    )
+  requireAddable(groupId, ids);
+  const { rows } = await sql<{ added: readonly string[] | null; unknown: readonly string[] | null }>`
+    select added::text[], unknown::text[]
+    from directory_add_members(${groupId}, ${ids}::uuid[], ${ownerOf(context)})
   `.execute(db);
-  if (missing.length === 0) return [];
-  const newIds = missing.map(({ id }) => id);
-  const kinds = await lockMembers(db, context, newIds);
-  requireNone(newIds.filter((id) => !kinds.has(id)));
-  await sql`
-    insert into directory_members (group_id, member_id, member_kind)
-    select ${groupId}, id, kind
-    from unnest(${newIds}::uuid[], ${newIds.map((id) => kinds.get(id))}::text[]) as added(id, kind)
-  `.execute(db);
-  return newIds;
+  const [result] = rows;
+  requireNone(result?.unknown ?? []);
+  return result?.added ?? [];
 }
 
-/** Holds the rows of members against deletion until commit; entitlement groups are nobody's members (rule C7). */
-async function lockMembers(
+/** A change of members alone, of a group as the writer saw it. */
+export interface ShortMemberPatch {
+  readonly context: DirectoryContext;
+  readonly group: Pick<
+    Selectable<DirectoryTables["directory_groups"]>,
+    "id" | "display_name" | "external_id" | "attributes" | "version"
+  >;
+  readonly delta: MemberDelta;
+  /** Whether the version must be the one that was seen. */
+  readonly isConditional: boolean;
+  /** More members than this are told of; null asks nothing. */
+  readonly most: number | null;
+}
+
+interface PatchedMembers extends MembershipChange {
+  readonly version: number;
+  readonly updated_at: Date;
+  readonly hasMore: boolean;
+}
+
+/**
+ * Applies a delta and records the change, in one statement that locks the group; undefined where the group is no longer
+ * what was seen. @throws ScimError 400 invalidValue naming the members that do not exist for the client
+ */
+export async function patchMembersShort(
   db: Queryable,
-  context: DirectoryContext,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, "User" | "Group">> {
-  const { rows: users } = await sql<{ id: string }>`
-    select id from directory_users where id = any(${ids}::uuid[]) and ${visibleUser(context)} order by id for key share
+  { context, group, delta, isConditional, most }: ShortMemberPatch,
+): Promise<PatchedMembers | undefined> {
+  const adding = delta.add.map(({ value }) => value);
+  requireAddable(group.id, adding);
+  const { rows } = await sql<PatchedMembers & { state: string; unknown: readonly string[] | null }>`
+    select state, version, updated_at, added, removed, unknown, more as "hasMore"
+    from directory_patch_members(
+      ${group.id}, ${ownerOf(context)}, ${group.display_name}, ${group.external_id},
+      ${JSON.stringify(group.attributes)}::jsonb, ${isConditional ? group.version : null},
+      ${delta.remove.filter(isResourceId)}::uuid[], ${adding}::uuid[], ${most}
+    )
   `.execute(db);
-  const kinds = new Map<string, "User" | "Group">(users.map(({ id }) => [id, "User"]));
-  const others = ids.filter((id) => !kinds.has(id));
-  if (others.length === 0) return kinds;
-  const { rows: groups } = await sql<{ id: string }>`
-    select id from directory_groups
-    where id = any(${others}::uuid[]) and kind = 'provisioned' and ${visibleGroup(context)}
-    order by id for key share
-  `.execute(db);
-  for (const { id } of groups) kinds.set(id, "Group");
-  return kinds;
+  const [row] = rows;
+  requireNone(row?.unknown ?? []);
+  if (row?.state !== "done") return undefined;
+  const { version, updated_at, added, removed, hasMore } = row;
+  return { version, updated_at, added, removed, hasMore };
+}
+
+function requireAddable(groupId: string, ids: readonly string[]): void {
+  requireNone(ids.filter((id) => !isResourceId(id)));
+  if (ids.includes(groupId)) throw new ScimError(400, "a group cannot be its own member", "invalidValue");
 }
 
 function requireNone(unknown: readonly string[]): void {

@@ -37,45 +37,126 @@ function requireText(name: string, value: JsonValue | undefined, maxBytes: numbe
   throw new ScimError(400, `${name} is longer than ${maxBytes} bytes`, "invalidValue");
 }
 
-type ResourceTable = "directory_users" | "directory_groups";
+/** Tables and views whose rows are resources. */
+export type ResourceTableName =
+  | "directory_users"
+  | "directory_groups"
+  | "directory_resources"
+  | "directory_entitlements"
+  | "directory_roles";
 
 /** What a page is selected from. */
-export interface PageSource<Table extends ResourceTable> {
+export interface PageSource<Table extends ResourceTableName> {
   readonly table: Table;
   readonly visible: RawBuilder<boolean>;
   readonly attributes: AttributeSource;
+  /** Further columns of its rows; none is read that no resource is made of. */
+  readonly columns?: readonly (keyof DirectoryTables[Table] & string)[];
+  /** SQL of the id of the visible row after so many others in the order of ids. */
+  readonly nthId?: (offset: number) => RawBuilder<string>;
+  /** SQL of the number of all visible rows, where it is kept. */
+  readonly total?: RawBuilder<number>;
+}
+
+/** A row without the keys that only filters look at. */
+export type PageRow<Table extends ResourceTableName> = Omit<Selectable<DirectoryTables[Table]>, "search_keys">;
+
+interface Page<Table extends ResourceTableName> {
+  readonly totalResults: number | undefined;
+  readonly rows: readonly PageRow<Table>[];
+  readonly next?: string | undefined;
 }
 
 /** The rows of a page in a stable order, and the number of all; they are counted only where the page does not tell. */
-export async function selectPage<Table extends ResourceTable>(
+export async function selectPage<Table extends ResourceTableName>(
   db: Queryable,
   source: PageSource<Table>,
   query: ListQuery,
-): Promise<{ readonly totalResults: number; readonly rows: readonly Selectable<DirectoryTables[Table]>[] }> {
-  const { filter, sort, startIndex, count } = query;
-  const table = sql.table(source.table);
-  const matches = filter === undefined ? sql`true` : compileFilter(filter, source.attributes);
-  const condition = sql`${source.visible} and ${matches}`;
-  const order = sort === undefined ? sql`` : sql`${compileSort(sort, source.attributes)}, `;
-  const offset = startIndex - 1;
-  const { rows } =
-    count === 0
-      ? { rows: [] }
-      : await sql<Selectable<DirectoryTables[Table]>>`
-          select * from ${table} where ${condition} order by ${order}id limit ${count} offset ${offset}
-        `.execute(db);
+): Promise<Page<Table>> {
+  const condition = toCondition(source, query);
+  if (query.cursor !== undefined) return selectFromCursor(db, source, { ...query, cursor: query.cursor });
+  const { filter, count } = query;
+  const offset = query.startIndex - 1;
+  const rows = count === 0 ? [] : await selectFromOffset(db, source, query);
   if (rows.length > 0 && rows.length < count) return { totalResults: offset + rows.length, rows };
   if (rows.length === 0 && count > 0 && offset === 0) return { totalResults: 0, rows };
-  const counted = await sql<{ total: number }>`
-    select count(*) as total from ${table} where ${condition}
-  `.execute(db);
+  const total =
+    filter === undefined && source.total !== undefined
+      ? sql<{ total: number }>`select ${source.total} as total`
+      : sql<{ total: number }>`select count(*) as total from ${sql.table(source.table)} where ${condition}`;
+  const counted = await total.execute(db);
   return { totalResults: counted.rows[0]?.total ?? 0, rows };
+}
+
+function toCondition<Table extends ResourceTableName>(
+  { visible, attributes }: PageSource<Table>,
+  { filter }: ListQuery,
+): RawBuilder<boolean> {
+  return filter === undefined ? visible : sql`${visible} and ${compileFilter(filter, attributes)}`;
+}
+
+/** Without a sort the way to the offset is by the index of ids alone: only the page's own rows are read. */
+async function selectFromOffset<Table extends ResourceTableName>(
+  db: Queryable,
+  source: PageSource<Table>,
+  query: ListQuery,
+): Promise<Page<Table>["rows"]> {
+  const { sort, count } = query;
+  const offset = query.startIndex - 1;
+  const table = sql.table(source.table);
+  const condition = toCondition(source, query);
+  const first =
+    query.filter === undefined && source.nthId !== undefined
+      ? sql`(select ${source.nthId(offset)})`
+      : sql`(select id from ${table} where ${condition} order by id offset ${offset} limit 1)`;
+  const range =
+    sort === undefined && offset > 0
+      ? sql`${condition} and id >= ${first} order by id`
+      : sql`${condition} order by ${toOrder(source, query)}`;
+  const skipped = sort === undefined ? sql`` : sql` offset ${offset}`;
+  const { rows } = await sql<PageRow<Table>>`
+    select ${toColumns(source)} from ${table} where ${range} limit ${count}${skipped}
+  `.execute(db);
+  return rows;
+}
+
+/** By id a page begins after the last id of the one before; in another order, where that one ended. */
+async function selectFromCursor<Table extends ResourceTableName>(
+  db: Queryable,
+  source: PageSource<Table>,
+  query: ListQuery & { readonly cursor: NonNullable<ListQuery["cursor"]> },
+): Promise<Page<Table>> {
+  const { sort, count, cursor } = query;
+  const { after } = cursor;
+  const offset = sort === undefined || after === undefined ? 0 : Number(after);
+  const position = sort === undefined && after !== undefined ? sql`id > ${after}` : sql`true`;
+  const { rows } = await sql<PageRow<Table> & { readonly id: string }>`
+    select ${toColumns(source)} from ${sql.table(source.table)} where ${toCondition(source, query)} and ${position}
+    order by ${toOrder(source, query)} limit ${count + 1} offset ${offset}
+  `.execute(db);
+  const page = rows.slice(0, count);
+  const next = sort === undefined ? page.at(-1)?.id : String(offset + count);
+  return { totalResults: undefined, rows: page, next: rows.length > count ? next : undefined };
+}
+
+const commonRowColumns = ["id", "client", "external_id", "attributes", "version", "created_at", "updated_at"] as const;
+
+function toColumns<Table extends ResourceTableName>({ columns = [] }: PageSource<Table>): RawBuilder<unknown> {
+  return sql.join([...commonRowColumns, ...columns].map((name) => sql.ref(name)));
+}
+
+function toOrder<Table extends ResourceTableName>(
+  { attributes }: PageSource<Table>,
+  { sort }: ListQuery,
+): RawBuilder<unknown> {
+  return sort === undefined ? sql`id` : sql`${compileSort(sort, attributes)}, id`;
 }
 
 const takenAttributes: ReadonlyMap<string, string> = new Map([
   ["directory_users__user_name_key", "userName"],
   ["directory_users__external_id_client", "externalId"],
   ["directory_groups__external_id_client", "externalId"],
+  ["directory_resources__external_id_type_client", "externalId"],
   ["directory_groups__display_key_kind_client", "displayName"],
 ]);
 

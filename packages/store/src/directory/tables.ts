@@ -16,6 +16,35 @@ interface ResourceTable {
   updated_at: ColumnType<Date, Date | undefined, Date>;
 }
 
+interface DirectoryResourcesTable extends ResourceTable {
+  /** The name of the resource type. */
+  type: string;
+}
+
+interface DirectoryResourceKeysTable {
+  resource_id: string;
+  type: string;
+  attribute: string;
+  digest: string;
+}
+
+interface DirectoryClientsTable {
+  client: string;
+  dialect: "okta" | "entra" | null;
+  user_agent: string | null;
+  requests: number;
+  coercions: ColumnType<Readonly<Record<string, number>>, string, string>;
+  first_seen_at: Generated<Date>;
+  last_seen_at: ColumnType<Date, Date | undefined, Date>;
+}
+
+interface DirectoryCountsTable {
+  kind: "user" | GroupKind;
+  client: string;
+  shard: number;
+  total: number;
+}
+
 interface DirectoryUsersTable extends ResourceTable {
   user_name: string;
   user_name_key: string;
@@ -58,4 +87,13 @@ export interface DirectoryTables {
   directory_groups: DirectoryGroupsTable;
   directory_members: DirectoryMembersTable;
   directory_changes: DirectoryChangesTable;
+  directory_resources: DirectoryResourcesTable;
+  directory_resource_keys: DirectoryResourceKeysTable;
+  /** A view. */
+  directory_entitlements: ResourceTable;
+  /** A view. */
+  directory_roles: ResourceTable;
+  directory_clients: DirectoryClientsTable;
+  directory_cursor_keys: { key: Buffer };
+  directory_counts: DirectoryCountsTable;
 }

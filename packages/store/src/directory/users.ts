@@ -10,11 +10,13 @@ import {
 import { sql, type Insertable, type Selectable } from "kysely";
 import { uuidv7 } from "uuidv7";
 import type { Queryable } from "../database.ts";
+import { recordingChanges, type DirectoryChange } from "./changes.ts";
 import { commonColumns } from "./columns.ts";
-import { requireProvisioner, visibleUser, type DirectoryContext } from "./context.ts";
+import { countVisible, ownerOf, requireProvisioner, visibleUser, type DirectoryContext } from "./context.ts";
 import type { AttributeSource } from "./filter-sql.ts";
+import { compileHeld, withDerived, type DerivedRead } from "./held-groups.ts";
 import { deleteMemberships, lockGroupsOf } from "./members.ts";
-import type { DirectoryNoun, Write } from "./noun.ts";
+import type { DirectoryNoun } from "./noun.ts";
 import { requireKey, selectPage, toExternalId, toUniquenessError } from "./resource-row.ts";
 import type { DirectoryTables } from "./tables.ts";
 
@@ -31,48 +33,99 @@ const attributeSource: AttributeSource = {
     if (attribute.name === "active") return { key: sql`directory_users.active`, cast: "boolean" };
     return common.get(sub === undefined ? attribute.name : `${attribute.name}.${sub.name}`);
   },
-  compileRelation: () => undefined,
+  compileRelation: (filter) => compileHeld(filter),
 };
 
 /** Users of the directory. */
 export const users: DirectoryNoun = {
-  async find(db, context, id) {
-    const row = await db
-      .selectFrom("directory_users")
-      .selectAll()
-      .where("id", "=", id)
-      .where(visibleUser(context))
-      .executeTakeFirst();
-    return row && toResource(row);
+  async find(db, context, id, { derived }) {
+    const row = await findUser(db, context, id);
+    const [resource] = await withDerived(db, { context, derived, users: row === undefined ? [] : [toResource(row)] });
+    return resource;
   },
 
   async list(db, context, query) {
-    const source = { table: "directory_users", visible: visibleUser(context), attributes: attributeSource } as const;
-    const { totalResults, rows } = await selectPage(db, source, query);
-    return { totalResults, resources: rows.map(toResource) };
+    const { totalResults, rows, next } = await selectPage(
+      db,
+      {
+        table: "directory_users",
+        visible: visibleUser(context),
+        attributes: attributeSource,
+        columns: ["user_name", "active"],
+        nthId: (offset) => sql`directory_nth_user(${ownerOf(context)}, ${offset})`,
+        total: countVisible(context, "users"),
+      },
+      query,
+    );
+    const { derived } = query.read;
+    return { totalResults, resources: await withDerived(db, { context, derived, users: rows.map(toResource) }), next };
   },
 
-  async create({ trx, context, type, raise }, { attributes }) {
+  async createShort({ db, context, type, raise }, { attributes }) {
     requireProvisioner(context);
-    const row = await trx
-      .insertInto("directory_users")
-      .values({ id: uuidv7(), client: context.client, ...toValues(type, toColumns(attributes, true)) })
-      .returningAll()
-      .executeTakeFirstOrThrow()
+    const id = uuidv7();
+    const columns = toColumns(attributes, true);
+    const values = toValues(type, columns);
+    const details = { userName: columns.user_name, active: columns.active };
+    const change = { kind: "user.created", resourceId: id, details } as const;
+    const { rows } = await sql<WrittenRow>`
+      with made as (
+        insert into directory_users
+          (id, client, user_name, user_name_key, external_id, active, attributes, search_keys)
+        values (${id}, ${context.client}, ${values.user_name}, ${values.user_name_key}, ${values.external_id},
+          ${values.active}, ${values.attributes}::jsonb, ${values.search_keys}::jsonb)
+        returning version, created_at, updated_at
+      ), noted as (${recordingChanges([change], "made")})
+      select * from made
+    `
+      .execute(db)
       .catch((error: unknown) => {
         throw toUniquenessError(error);
       });
-    raise({ kind: "user.created", resourceId: row.id, details: { userName: row.user_name, active: row.active } });
-    return toResource(row);
+    raise(change);
+    return toResource({ ...requireRow(rows), id, client: context.client, ...columns });
   },
 
-  async update({ trx, context, type, raise }, id, { change }) {
+  async updateShort({ db, context, type, raise }, id, { change, returns: { derived } }) {
+    const before = await findUser(db, context, id);
+    if (before === undefined) throw new ScimError(404, `no User with id ${id}`);
+    requireProvisioner(context);
+    const current = toResource(before);
+    const columns = toColumns(change(current).attributes, before.active);
+    if (isDeepStrictEqual(toAttributes(columns), current.attributes)) {
+      return showUser(db, { context, derived, user: current });
+    }
+    const values = toValues(type, columns);
+    const changes = listUserChanges({ before, after: { ...before, ...columns }, client: context.client });
+    const { rows } = await sql<WrittenRow>`
+      with made as (
+        update directory_users set user_name = ${values.user_name}, user_name_key = ${values.user_name_key},
+          external_id = ${values.external_id}, active = ${values.active}, attributes = ${values.attributes}::jsonb,
+          search_keys = ${values.search_keys}::jsonb, version = version + 1, updated_at = now()
+        where id = ${id} and version = ${before.version} and client = ${before.client}
+        returning version, created_at, updated_at
+      ), noted as (${recordingChanges(changes, "made")})
+      select * from made
+    `
+      .execute(db)
+      .catch((error: unknown) => {
+        throw toUniquenessError(error);
+      });
+    const [row] = rows;
+    if (row === undefined) return undefined;
+    for (const made of changes) raise(made);
+    return showUser(db, { context, derived, user: toResource({ ...before, ...columns, ...row }) });
+  },
+
+  async update({ trx, context, type, raise }, id, { change, returns }) {
+    const { derived } = returns;
     const before = await lockUser(trx, context, id, "no key update");
     requireProvisioner(context);
     const current = toResource(before);
     const { attributes } = change(current);
     const columns = toColumns(attributes, before.active);
-    if (isDeepStrictEqual(toAttributes(columns), current.attributes)) return current;
+    if (isDeepStrictEqual(toAttributes(columns), current.attributes))
+      return showUser(trx, { context, derived, user: current });
     const row = await trx
       .updateTable("directory_users")
       .set({ ...toValues(type, columns), version: sql`version + 1`, updated_at: sql`now()` })
@@ -82,8 +135,8 @@ export const users: DirectoryNoun = {
       .catch((error: unknown) => {
         throw toUniquenessError(error);
       });
-    raiseUpdate(raise, { before, after: row, client: context.client });
-    return toResource(row);
+    for (const made of listUserChanges({ before, after: row, client: context.client })) raise(made);
+    return showUser(trx, { context, derived, user: toResource(row) });
   },
 
   async delete({ trx, context, raise }, id, check) {
@@ -99,6 +152,32 @@ export const users: DirectoryNoun = {
     raise({ kind: "user.deleted", resourceId: id, details: { userName: row.user_name, active: row.active } });
   },
 };
+
+/** What the database adds to what is written. */
+type WrittenRow = Pick<UserRow, "version" | "created_at" | "updated_at">;
+
+function requireRow(rows: readonly WrittenRow[]): WrittenRow {
+  const [row] = rows;
+  if (row === undefined) throw new Error("an insert returned no row");
+  return row;
+}
+
+function findUser(db: Queryable, context: DirectoryContext, id: string): Promise<UserRow | undefined> {
+  return db
+    .selectFrom("directory_users")
+    .selectAll()
+    .where("id", "=", id)
+    .where(visibleUser(context))
+    .executeTakeFirst();
+}
+
+async function showUser(
+  trx: Queryable,
+  { user, ...shown }: Omit<DerivedRead, "users"> & { readonly user: StoredResource },
+): Promise<StoredResource> {
+  const [found] = await withDerived(trx, { ...shown, users: [user] });
+  return found ?? user;
+}
 
 async function lockUser(
   trx: Queryable,
@@ -140,7 +219,7 @@ function toValues(type: ResourceType, columns: UserColumns): UserValues {
   };
 }
 
-function toResource(row: UserRow): StoredResource {
+function toResource(row: Omit<UserRow, "search_keys" | "user_name_key">): StoredResource {
   return {
     id: row.id,
     version: String(row.version),
@@ -160,23 +239,26 @@ function toAttributes({ user_name, external_id, active, attributes }: UserColumn
   };
 }
 
-function raiseUpdate(
-  raise: Write["raise"],
-  { before, after, client }: { before: UserRow; after: UserRow; client: string },
-): void {
+function listUserChanges({
+  before,
+  after,
+  client,
+}: {
+  readonly before: UserRow;
+  readonly after: UserRow;
+  readonly client: string;
+}): readonly DirectoryChange[] {
   const resourceId = after.id;
+  const changes: DirectoryChange[] = [];
   if (before.active !== after.active) {
-    raise({
-      kind: after.active ? "user.reactivated" : "user.deactivated",
-      resourceId,
-      details: { client },
-    });
+    changes.push({ kind: after.active ? "user.reactivated" : "user.deactivated", resourceId, details: { client } });
   }
   if (before.user_name !== after.user_name) {
-    raise({ kind: "user.renamed", resourceId, details: { from: before.user_name, to: after.user_name } });
+    changes.push({ kind: "user.renamed", resourceId, details: { from: before.user_name, to: after.user_name } });
   }
   const names = new Set([...Object.keys(before.attributes), ...Object.keys(after.attributes)]);
   const changed = [...names].filter((name) => !isDeepStrictEqual(before.attributes[name], after.attributes[name]));
   const attributes = before.external_id === after.external_id ? changed : ["externalId", ...changed];
-  if (attributes.length > 0) raise({ kind: "user.changed", resourceId, details: { attributes } });
+  if (attributes.length > 0) changes.push({ kind: "user.changed", resourceId, details: { attributes } });
+  return changes;
 }
