@@ -2,26 +2,30 @@
 import type { Configuration } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import { type Authenticator, createKoaApp, type Logger, mountRoutes, type Route } from "@branchward/runtime";
-import { createGroupType, createScimProvider, createUserType } from "@branchward/scim";
-import {
-  type ActivePolicy,
-  branchEntitlementSchema,
-  createDirectory,
-  type Database,
-  keepLastMembers,
-  type Notifications,
-} from "@branchward/store";
+import type { ActivePolicy, Database, Notifications } from "@branchward/store";
 import Router from "@koa/router";
 import type Koa from "koa";
+import { createLiveFeed } from "./live/live-feed.ts";
+import { createDocumentRoutes } from "./openapi/routes.ts";
+import { createQueueBoard } from "./pages/queue-board.ts";
+import { createDashboardMiddleware } from "./pages/serve-dashboard.ts";
 import { createAccessRoute } from "./routes/access.ts";
 import { createBindingRoutes } from "./routes/bindings.ts";
 import { createBranchRoutes } from "./routes/branches.ts";
-import { createDeliveryRoutes } from "./routes/deliveries.ts";
+import { createClientRoutes } from "./routes/clients.ts";
+import { createDeliveryRoutes, type ReplayDelivery } from "./routes/deliveries.ts";
+import { createEndpointRoute } from "./routes/endpoints.ts";
+import { createEventRoute } from "./routes/events.ts";
 import { createHealthRoutes } from "./routes/health.ts";
 import { createRecordRoutes } from "./routes/records.ts";
+import { createRepositoryRoute } from "./routes/repositories.ts";
+import { createSessionRoutes } from "./routes/sessions.ts";
 import { createSyncStatusRoute } from "./routes/sync-status.ts";
 import { createSyncRoutes } from "./routes/syncs.ts";
 import { createTokenRoutes } from "./routes/tokens.ts";
+import { type ClientTraffic, createClientTraffic } from "./scim/client-traffic.ts";
+import { createDirectoryProvider } from "./scim/provider.ts";
+import { createWakeUp } from "./scim/wake-up.ts";
 import { createScimMiddleware, SCIM_BASE_PATH } from "./scim/serve-scim.ts";
 
 export interface ApiDeps {
@@ -34,8 +38,12 @@ export interface ApiDeps {
   /** Where the api is reached, asked at each request since a port may not be known yet. */
   readonly baseUrl: () => string;
   readonly log: Logger;
-  /** Aborts when waits are to end. */
+  /** Aborts when waits and event streams are to end. */
   readonly closing: AbortSignal;
+  /** Applies a stored delivery again. */
+  readonly replay: ReplayDelivery;
+  /** Where the built dashboard lies, if it is built. */
+  readonly dashboardDir: string;
 }
 
 /** A process that is no api answers its health alone. */
@@ -47,50 +55,48 @@ export function createHealthApp(deps: Pick<ApiDeps, "db" | "queues" | "authentic
   return koa;
 }
 
-/** Most resources in one page of a SCIM list. */
-const SCIM_MAX_RESULTS = 200;
-
 export function createApp(deps: ApiDeps): Koa {
   const koa = createKoaApp(deps.log);
-  koa.use(createScimMiddleware({ provider: createProvider(deps), authenticator: deps.authenticator, log: deps.log }));
+  const traffic = createClientTraffic(deps);
+  koa.use(createScimMiddleware({ ...deps, provider: createProvider(deps, traffic), traffic }));
+  koa.use(createQueueBoard(deps));
+  koa.use(createDashboardMiddleware(deps.dashboardDir));
   const router = new Router();
-  mountRoutes(router, createRoutes(deps), deps.authenticator);
+  mountRoutes(router, createRoutes(deps, traffic), deps.authenticator);
   koa.use(router.routes());
   koa.use(router.allowedMethods());
   return koa;
 }
 
-function createProvider({ db, queues, log, baseUrl }: ApiDeps) {
-  const store = createDirectory({
+function createProvider({ db, queues, log, baseUrl, configuration }: ApiDeps, traffic: ClientTraffic) {
+  return createDirectoryProvider({
     db,
-    beforeGroupDeletion: keepLastMembers,
-    onCommitted: () => {
-      // The changes are committed; should this be lost, the sweeper asks for it.
-      queues
-        .enqueueDirectoryChanged()
-        .catch((error: unknown) => log.warn({ err: error }, "directory change not enqueued"));
-    },
-  });
-  return createScimProvider({
-    store,
-    types: [createUserType(), createGroupType([branchEntitlementSchema])],
+    configuration: configuration.scim,
+    traffic,
     baseUrl: () => `${baseUrl()}${SCIM_BASE_PATH}`,
-    maxResults: SCIM_MAX_RESULTS,
+    onCommitted: createWakeUp(() => queues.enqueueDirectoryChanged(), log),
   });
 }
 
-/** Every route of `/v1` and the health checks. */
-function createRoutes(deps: ApiDeps): readonly Route[] {
-  const endpoints = new Map(deps.configuration.endpoints.map(({ name, ci }) => [name, ci]));
-  return [
-    createSyncStatusRoute({ ...deps, endpoints, ci: deps.configuration.ci }),
+/** Every route but SCIM's and the pages: what `/openapi.json` describes. */
+export function createRoutes(deps: ApiDeps, traffic: ClientTraffic): readonly Route[] {
+  const { ci, endpoints } = deps.configuration;
+  const required = new Map(endpoints.map((endpoint) => [endpoint.name, endpoint.ci]));
+  const routes = [
+    createSyncStatusRoute({ ...deps, endpoints: required, ci }),
     createAccessRoute(deps),
-    ...createBranchRoutes(deps.db),
+    createRepositoryRoute(deps.db),
+    ...createBranchRoutes(deps),
+    ...createClientRoutes(deps.db, traffic),
     ...createSyncRoutes(deps),
-    ...createDeliveryRoutes(deps.db),
+    ...createDeliveryRoutes(deps),
+    createEndpointRoute({ db: deps.db, endpoints }),
     ...createRecordRoutes(deps.db),
     ...createBindingRoutes(deps),
     ...createTokenRoutes(deps.db),
+    ...createSessionRoutes(deps),
+    createEventRoute({ authenticator: deps.authenticator, feed: createLiveFeed(deps) }),
     ...createHealthRoutes(deps),
   ];
+  return [...routes, ...createDocumentRoutes(routes)];
 }

@@ -1,3 +1,10 @@
 export { createApp, type ReceiverDeps } from "./app.ts";
 export type { ReceiveDeps, Source } from "./receive-delivery.ts";
 export { createRecordDelivery, type RecordDeps } from "./record-delivery.ts";
+export {
+  createReplayDelivery,
+  type ReplayDelivery,
+  type ReplayDeps,
+  type ReplayReceipt,
+  type ReplayRequest,
+} from "./replay-delivery.ts";

@@ -1,12 +1,13 @@
 /** The worker: consumes the queues, keeps timers, activates what the configuration file proposes. */
-import { type QueueBackend, type Queues, startWorkers, type Workers } from "@branchward/queue";
+import { type QueueBackend, type Queues, startWorkers } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import type { ActivePolicy, Database } from "@branchward/store";
 import { createFanOut } from "./directory/fan-out.ts";
 import type { Endpoint } from "./endpoint/endpoint.ts";
 import { activatePolicy, type ProposedPolicy } from "./policy/activate-policy.ts";
 import { createReconcileScope } from "./reconcile/reconcile-scope.ts";
-import { createSweep, createWake, SWEEP_EVERY_MS } from "./timers/sweep.ts";
+import { keepSweepScheduled } from "./timers/keep-sweep-scheduled.ts";
+import { createSweep, createWake } from "./timers/sweep.ts";
 
 export interface WorkerDeps {
   readonly db: Database;
@@ -20,22 +21,25 @@ export interface WorkerDeps {
 }
 
 /** Starts working; ready when it resolves. Disposing waits for running jobs. */
-export async function startWorker(deps: WorkerDeps): Promise<Workers> {
+export async function startWorker(deps: WorkerDeps): Promise<AsyncDisposable> {
   await activatePolicy({ db: deps.db, queues: deps.queues, endpoints: [...deps.endpoints.keys()] }, deps.policy);
   const reconcile = createReconcileScope(deps);
   const wake = createWake(deps);
-  const workers = startWorkers({
-    backend: deps.backend,
-    endpoints: new Map([...deps.endpoints].map(([name, endpoint]) => [name, endpoint.concurrency])),
-    processors: {
-      "scope.reconcile": ({ scopeId }, run) => reconcile(scopeId, run),
-      "scope.wake": ({ scopeId }) => wake(scopeId),
-      "directory.changed": createFanOut(deps),
-      "outbox.sweep": createSweep(deps),
-    },
-    onFailure: ({ jobName, jobId, error }) => deps.log.warn({ err: error, jobName, jobId }, "job failed"),
-  });
+  await using stack = new AsyncDisposableStack();
+  const workers = stack.use(
+    startWorkers({
+      backend: deps.backend,
+      endpoints: new Map([...deps.endpoints].map(([name, endpoint]) => [name, endpoint.concurrency])),
+      processors: {
+        "scope.reconcile": ({ scopeId }, run) => reconcile(scopeId, run),
+        "scope.wake": ({ scopeId }) => wake(scopeId),
+        "directory.changed": createFanOut(deps),
+        "outbox.sweep": createSweep(deps),
+      },
+      onFailure: ({ jobName, jobId, error }) => deps.log.warn({ err: error, jobName, jobId }, "job failed"),
+    }),
+  );
   await workers.waitUntilReady();
-  await deps.queues.scheduleSweep(SWEEP_EVERY_MS);
-  return workers;
+  stack.use(await keepSweepScheduled(deps));
+  return stack.move();
 }

@@ -2,9 +2,9 @@
 import {
   createPostgresBackend,
   createRedisBackend,
-  type JobsOptions,
   type PostgresConnectionOptions,
   type Processor,
+  type Queue,
   runMigrations,
   withBackend,
   type WorkerOptions,
@@ -15,19 +15,6 @@ import pg from "pg";
 export type BackendTarget =
   | { readonly kind: "redis"; readonly url: string }
   | { readonly kind: "postgres"; readonly url: string };
-
-/** What we use of BullMQ's Queue, the same on both backends. */
-export interface QueueHandle {
-  add(name: string, data: object, options: JobsOptions): Promise<unknown>;
-  upsertJobScheduler(
-    id: string,
-    repeat: { every: number },
-    template: { name: string; data: object; opts: JobsOptions },
-  ): Promise<unknown>;
-  getJobCounts(): Promise<Record<string, number>>;
-  waitUntilReady(): Promise<unknown>;
-  close(): Promise<void>;
-}
 
 /** What we use of BullMQ's Worker. Closing waits for the jobs that run. */
 export interface WorkerHandle {
@@ -44,7 +31,7 @@ export type WorkerSettings = Pick<
 /** Queues share one connection, workers have one each. */
 export interface QueueBackend extends AsyncDisposable {
   readonly kind: BackendTarget["kind"];
-  createQueue(name: string): QueueHandle;
+  createQueue(name: string): Queue;
   createWorker(name: string, processor: Processor<unknown>, settings: WorkerSettings): WorkerHandle;
   /** Answers once the datastore does. */
   ping(): Promise<void>;
@@ -64,6 +51,14 @@ export function openQueueBackend(target: BackendTarget, onError: (error: Error) 
   return target.kind === "redis" ? openRedisBackend(target.url, onError) : openPostgresBackend(target.url, onError);
 }
 
+/** A client in use whose connection breaks tells its query; without a listener it would end the process as well. */
+class GuardedClient extends pg.Client {
+  constructor(config?: string | pg.ClientConfig) {
+    super(config);
+    this.on("error", () => undefined);
+  }
+}
+
 function openPostgresBackend(url: string, onError: (error: Error) => void): QueueBackend {
   // The queue is an index that can be rebuilt, so its commits need not wait for the disk.
   const session = `-c synchronous_commit=off`;
@@ -73,6 +68,7 @@ function openPostgresBackend(url: string, onError: (error: Error) => void): Queu
     options: `${session} -c search_path=${SCHEMA}`,
     connectionTimeoutMillis: 2_000,
     application_name: "branchward-queue",
+    Client: GuardedClient,
   });
   const state = { closing: false };
   // On the way down the server may end connections first.
@@ -81,17 +77,17 @@ function openPostgresBackend(url: string, onError: (error: Error) => void): Queu
   });
   // Each queue listens for errors of the pool that all share.
   pool.setMaxListeners(0);
-  const { Queue, Worker } = withBackend(createPostgresBackend);
+  const on = withBackend(createPostgresBackend);
   return {
     kind: "postgres",
     createQueue(name) {
-      const queue = new Queue(name, { connection: asConnection(pool) });
+      const queue = new on.Queue(name, { connection: asConnection(pool) });
       queue.on("error", onError);
-      return queue;
+      return asQueue(queue);
     },
     createWorker(name, processor, settings) {
-      const connection = { connectionString: url, max: 1, schema: SCHEMA, options: session };
-      const worker = new Worker<unknown>(name, processor, { ...settings, connection });
+      const connection = { connectionString: url, max: 1, schema: SCHEMA, options: session, Client: GuardedClient };
+      const worker = new on.Worker<unknown>(name, processor, { ...settings, connection });
       worker.on("error", onError);
       return worker;
     },
@@ -104,6 +100,11 @@ function openPostgresBackend(url: string, onError: (error: Error) => void): Queu
   };
 }
 
+/** The type of a queue names its backend, though what it does is the same on both. */
+function asQueue(queue: unknown): Queue {
+  return queue as Queue;
+}
+
 /** A pg.Pool is what BullMQ takes; its own structural type of one is narrower than `@types/pg` says. */
 function asConnection(pool: pg.Pool): PostgresConnectionOptions {
   return pool as unknown as PostgresConnectionOptions;
@@ -113,18 +114,18 @@ function openRedisBackend(url: string, onError: (error: Error) => void): QueueBa
   const shared = connectRedis(url, { enableOfflineQueue: false, maxRetriesPerRequest: 1 }, onError);
   const owned: (Redis | Cluster)[] = [shared];
   const prefix = redisPrefix(url);
-  const { Queue, Worker } = withBackend(createRedisBackend);
+  const on = withBackend(createRedisBackend);
   return {
     kind: "redis",
     createQueue(name) {
-      const queue = new Queue(name, { connection: shared, prefix });
+      const queue = new on.Queue(name, { connection: shared, prefix });
       queue.on("error", onError);
       return queue;
     },
     createWorker(name, processor, settings) {
       const connection = connectRedis(url, { maxRetriesPerRequest: null }, onError);
       owned.push(connection);
-      const worker = new Worker<unknown>(name, processor, { ...settings, connection, prefix });
+      const worker = new on.Worker<unknown>(name, processor, { ...settings, connection, prefix });
       worker.on("error", onError);
       return worker;
     },

@@ -1,6 +1,6 @@
 /** The producer's side: enqueueing in our terms. Adds carry ids only and are deduplicated by lane and scope. */
-import { type JobsOptions } from "bullmq";
-import type { QueueBackend, QueueHandle } from "./backend.ts";
+import type { JobsOptions, Queue } from "bullmq";
+import type { QueueBackend } from "./backend.ts";
 import { jobs, type JobName, type Lane, LANE_PRIORITY, reconcileQueue, SYSTEM_QUEUE } from "./jobs.ts";
 
 export interface ReconcileRequest {
@@ -22,6 +22,8 @@ export interface Queues extends AsyncDisposable {
   scheduleSweep(everyMs: number): Promise<void>;
   /** Jobs by state, per queue. */
   countJobs(): Promise<ReadonlyMap<string, Record<string, number>>>;
+  /** BullMQ's own queues, to be looked at and nothing else. */
+  listQueues(): readonly Queue[];
   ping(): Promise<void>;
 }
 
@@ -35,7 +37,7 @@ function jobOptions(name: JobName, extra: JobsOptions): JobsOptions {
 
 /** Closing closes the queues, not the backend. */
 export function createQueues(backend: QueueBackend, endpoints: readonly string[]): Queues {
-  const reconcile = new Map<string, QueueHandle>();
+  const reconcile = new Map<string, Queue>();
   for (const endpoint of endpoints) reconcile.set(endpoint, backend.createQueue(reconcileQueue(endpoint)));
   const system = backend.createQueue(SYSTEM_QUEUE);
 
@@ -75,6 +77,7 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
       for (const [endpoint, queue] of reconcile) counts.set(reconcileQueue(endpoint), await queue.getJobCounts());
       return counts;
     },
+    listQueues: () => [system, ...reconcile.values()],
     ping: () => backend.ping(),
     async [Symbol.asyncDispose]() {
       await Promise.all([system, ...reconcile.values()].map((queue) => queue.close()));

@@ -148,3 +148,29 @@ export async function listOpenCheckouts(db: Queryable, incarnationId: string): P
     .execute();
   return rows;
 }
+
+/** A working copy on the branch, whether or not its actor is known. */
+export interface StandingCheckout extends Omit<OpenCheckout, "userId"> {
+  readonly userId: UserId | null;
+  readonly actor: string;
+}
+
+/** Every working copy that stands on the branch, newest first. */
+export async function listStandingCheckouts(
+  db: Queryable,
+  incarnationId: string,
+): Promise<readonly StandingCheckout[]> {
+  return db
+    .selectFrom("checkouts")
+    .select([
+      sql<UserId | null>`user_id`.as("userId"),
+      "working_copy as workingCopy",
+      "actor",
+      "trust",
+      "started_at as startedAt",
+    ])
+    .where("incarnation_id", "=", incarnationId)
+    .where("ended_at", "is", null)
+    .orderBy("started_at", "desc")
+    .execute();
+}

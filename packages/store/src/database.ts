@@ -49,6 +49,8 @@ export function connectDatabase({ url, max, onError }: ConnectOptions): Database
   pool.on("error", (error) => {
     if (!state.closing) onError(error);
   });
+  // A client in use whose connection breaks tells its query; without a listener it would end the process as well.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return {
     db,

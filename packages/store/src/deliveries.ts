@@ -1,6 +1,7 @@
 import type { BranchEvent, DeliveryId, RefType } from "@branchward/core";
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
+import { containing } from "./like-pattern.ts";
 
 export interface NewDelivery {
   readonly id: string;
@@ -73,6 +74,7 @@ export async function insertBranchEvents(
   trx: Queryable,
   deliveryId: string,
   events: readonly (BranchEvent & { readonly incarnation: string | null })[],
+  replayId: string | null = null,
 ): Promise<void> {
   if (events.length === 0) return;
   const rows = events.map((event) => ({
@@ -85,6 +87,7 @@ export async function insertBranchEvents(
     before: event.before,
     after: event.after,
     note: event.note,
+    replay_id: replayId,
   }));
   await trx.insertInto("branch_events").values(rows).execute();
 }
@@ -122,14 +125,50 @@ function selectDeliveries(db: Queryable) {
     ]);
 }
 
-/** Newest first; `before` is the `seq` of the last row of the page before. */
-export async function listDeliveries(
-  db: Queryable,
-  page: { readonly limit: number; readonly before?: number },
-): Promise<readonly DeliveryRow[]> {
-  let query = selectDeliveries(db).orderBy("deliveries.seq", "desc").limit(page.limit);
-  if (page.before !== undefined) query = query.where("deliveries.seq", "<", page.before);
+export interface DeliveryFilter {
+  readonly limit: number;
+  /** `seq` of the last row of the page before. */
+  readonly before?: number;
+  readonly source?: string;
+  readonly repository?: string;
+  readonly event?: string;
+  readonly outcome?: "accepted" | "ignored";
+  /** Received at or after. */
+  readonly since?: Date;
+  /** Received before. */
+  readonly until?: Date;
+  /** Part of the repository's name, the actor, the event or the source's id of the delivery. */
+  readonly text?: string;
+}
+
+/** Newest first. */
+export async function listDeliveries(db: Queryable, filter: DeliveryFilter): Promise<readonly DeliveryRow[]> {
+  let query = selectDeliveries(db).orderBy("deliveries.seq", "desc").limit(filter.limit);
+  if (filter.before !== undefined) query = query.where("deliveries.seq", "<", filter.before);
+  if (filter.source !== undefined) query = query.where("deliveries.source", "=", filter.source);
+  if (filter.repository !== undefined) query = query.where("repositories.name", "=", filter.repository);
+  if (filter.event !== undefined) query = query.where("deliveries.event", "=", filter.event);
+  if (filter.outcome !== undefined) query = query.where("deliveries.outcome", "=", filter.outcome);
+  if (filter.since !== undefined) query = query.where("deliveries.received_at", ">=", filter.since);
+  if (filter.until !== undefined) query = query.where("deliveries.received_at", "<", filter.until);
+  if (filter.text !== undefined) {
+    const pattern = containing(filter.text);
+    query = query.where((where) =>
+      where.or([
+        where("repositories.name", "ilike", pattern),
+        where("deliveries.actor", "ilike", pattern),
+        where("deliveries.event", "ilike", pattern),
+        where("deliveries.delivery_key", "ilike", pattern),
+      ]),
+    );
+  }
   return (await query.execute()).map(toDeliveryRow);
+}
+
+/** In no order; ids that are not there are left out. */
+export async function listDeliveriesById(db: Queryable, ids: readonly string[]): Promise<readonly DeliveryRow[]> {
+  if (ids.length === 0) return [];
+  return (await selectDeliveries(db).where("deliveries.id", "in", ids).execute()).map(toDeliveryRow);
 }
 
 function toDeliveryRow(row: Omit<DeliveryRow, "id"> & { id: string }): DeliveryRow {
@@ -139,7 +178,14 @@ function toDeliveryRow(row: Omit<DeliveryRow, "id"> & { id: string }): DeliveryR
 export interface DeliveryDetails extends DeliveryRow {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  readonly events: readonly (BranchEvent & { readonly incarnation: string | null })[];
+  readonly events: readonly RecordedBranchEvent[];
+}
+
+export interface RecordedBranchEvent extends BranchEvent {
+  readonly at: Date;
+  readonly incarnation: string | null;
+  /** The replay that made it; null for the delivery itself. */
+  readonly replay: string | null;
 }
 
 export async function findDelivery(db: Queryable, id: string): Promise<DeliveryDetails | undefined> {
@@ -158,11 +204,48 @@ export async function findDelivery(db: Queryable, id: string): Promise<DeliveryD
       "before",
       "after",
       "note",
+      "created_at as at",
       "incarnation_id as incarnation",
+      "replay_id as replay",
     ])
     .where("delivery_id", "=", id)
     .orderBy("id")
     .execute();
   const headers = row.headers as Record<string, string>;
   return { ...toDeliveryRow(row), headers, body: row.body, events: events satisfies readonly { refType: RefType }[] };
+}
+
+export interface BranchHistoryEvent extends BranchEvent {
+  readonly at: Date;
+  readonly delivery: DeliveryId;
+  readonly source: string;
+  readonly actor: string | null;
+}
+
+/** What happened to an incarnation, newest first. */
+export async function listBranchHistory(
+  db: Queryable,
+  incarnationId: string,
+  limit: number,
+): Promise<readonly BranchHistoryEvent[]> {
+  return db
+    .selectFrom("branch_events")
+    .innerJoin("deliveries", "deliveries.id", "branch_events.delivery_id")
+    .select([
+      "branch_events.created_at as at",
+      "branch_events.kind as kind",
+      "branch_events.ref_type as refType",
+      "branch_events.name as name",
+      "branch_events.previous_name as previousName",
+      "branch_events.before as before",
+      "branch_events.after as after",
+      "branch_events.note as note",
+      sql<DeliveryId>`deliveries.id`.as("delivery"),
+      "deliveries.source as source",
+      "deliveries.actor as actor",
+    ])
+    .where("branch_events.incarnation_id", "=", incarnationId)
+    .orderBy("branch_events.id", "desc")
+    .limit(limit)
+    .execute();
 }

@@ -16,6 +16,8 @@ export interface Finding extends NewFinding {
   readonly id: string;
   readonly firstAt: Date;
   readonly lastAt: Date;
+  /** Null while it stands. */
+  readonly resolvedAt: Date | null;
 }
 
 /** Opens a finding or notes that it still stands. */
@@ -42,11 +44,29 @@ export async function resolveFinding(db: Queryable, kind: string, subject: strin
     .execute();
 }
 
-/** Open findings, the gravest first. */
-export async function listFindings(db: Queryable, limit: number): Promise<readonly Finding[]> {
+function selectFindings(db: Queryable) {
   return db
     .selectFrom("findings")
-    .select(["id", "kind", "subject", "severity", "message", "first_at as firstAt", "last_at as lastAt"])
+    .select([
+      "id",
+      "kind",
+      "subject",
+      "severity",
+      "message",
+      "first_at as firstAt",
+      "last_at as lastAt",
+      "resolved_at as resolvedAt",
+    ]);
+}
+
+/** In no order; ids that are not there are left out. */
+export async function listFindingsById(db: Queryable, ids: readonly string[]): Promise<readonly Finding[]> {
+  return ids.length === 0 ? [] : selectFindings(db).where("id", "in", ids).execute();
+}
+
+/** Open findings, the gravest first. */
+export async function listFindings(db: Queryable, limit: number): Promise<readonly Finding[]> {
+  return selectFindings(db)
     .where("resolved_at", "is", null)
     .orderBy(sql`array_position(array['critical', 'warning', 'info'], severity)`)
     .orderBy("last_at", "desc")

@@ -1,7 +1,8 @@
-import type { Incarnation, IncarnationId, RefType, RegistryDecision } from "@branchward/core";
+import type { BranchState, Incarnation, IncarnationId, RefType, RegistryDecision } from "@branchward/core";
 import type { Selectable } from "kysely";
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
+import { containing } from "./like-pattern.ts";
 import type { BranchName } from "./locks.ts";
 import { nameKey } from "./name-key.ts";
 import type { IncarnationsTable } from "./tables.ts";
@@ -150,6 +151,9 @@ export interface BranchFilter {
   readonly repository?: string;
   readonly name?: string;
   readonly refType?: RefType;
+  readonly state?: BranchState;
+  /** Part of the branch's or the repository's name. */
+  readonly text?: string;
 }
 
 /** One row per incarnation, newest first. */
@@ -159,7 +163,31 @@ export async function listBranches(db: Queryable, filter: BranchFilter): Promise
   if (filter.repository !== undefined) query = query.where("repositories.name", "=", filter.repository);
   if (filter.name !== undefined) query = query.where("incarnations.name", "=", filter.name);
   if (filter.refType !== undefined) query = query.where("incarnations.ref_type", "=", filter.refType);
+  if (filter.state !== undefined) query = query.where("incarnations.state", "=", filter.state);
+  if (filter.text !== undefined) {
+    const pattern = containing(filter.text);
+    query = query.where((where) =>
+      where.or([where("incarnations.name", "ilike", pattern), where("repositories.name", "ilike", pattern)]),
+    );
+  }
   return (await query.execute()).map(toBranchRow);
+}
+
+/** In no order; ids that are not there are left out. */
+export async function listBranchesById(db: Queryable, ids: readonly string[]): Promise<readonly BranchRow[]> {
+  if (ids.length === 0) return [];
+  return (await selectBranches(db).where("incarnations.id", "in", ids).execute()).map(toBranchRow);
+}
+
+/** Every life of the branch's name, its own included, newest first; merged ones live on in their survivor. */
+export async function listIncarnationsOf(db: Queryable, branch: BranchRow): Promise<readonly BranchRow[]> {
+  const rows = await selectBranches(db)
+    .where("incarnations.repository_id", "=", branch.repositoryId)
+    .where("incarnations.name_key", "=", nameKey(branch.refType, branch.name))
+    .where("incarnations.merged_into", "is", null)
+    .orderBy("incarnations.seq", "desc")
+    .execute();
+  return rows.map(toBranchRow);
 }
 
 /** The branch with this id; an id merged into another answers with the survivor (rule A5). */
@@ -172,6 +200,15 @@ export async function findBranch(db: Queryable, id: string): Promise<BranchRow |
 /** All live branches, for the fan-out of directory and policy changes. */
 export async function listLiveBranches(db: Queryable): Promise<readonly BranchRow[]> {
   const rows = await selectBranches(db).where("incarnations.state", "<>", "deleted").execute();
+  return rows.map(toBranchRow);
+}
+
+/** All live branches of a repository. */
+export async function listLiveBranchesOf(db: Queryable, repositoryId: string): Promise<readonly BranchRow[]> {
+  const rows = await selectBranches(db)
+    .where("incarnations.repository_id", "=", repositoryId)
+    .where("incarnations.state", "<>", "deleted")
+    .execute();
   return rows.map(toBranchRow);
 }
 

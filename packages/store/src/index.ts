@@ -8,22 +8,37 @@ export {
   type CheckoutMove,
   endCheckoutsOf,
   listOpenCheckouts,
+  listStandingCheckouts,
   moveCheckout,
   moveCheckouts,
   type OpenCheckout,
+  type StandingCheckout,
 } from "./checkouts.ts";
 export { connectDatabase, type Database, type DatabaseConnection, type Queryable } from "./database.ts";
 export {
+  type BranchHistoryEvent,
   type DeliveryDetails,
+  type DeliveryFilter,
   type DeliveryRow,
   findDelivery,
   insertBranchEvents,
   insertDelivery,
+  listBranchHistory,
   listDeliveries,
+  listDeliveriesById,
   type NewDelivery,
+  type RecordedBranchEvent,
 } from "./deliveries.ts";
 export { type GroupBinding, listGroupBindings, recordGroupIntents, saveGroupBindings } from "./entitlement-groups.ts";
-export { type Finding, listFindings, type NewFinding, raiseFinding, resolveFinding } from "./findings.ts";
+export { type EndpointState, listEndpointStates } from "./endpoint-states.ts";
+export {
+  type Finding,
+  listFindings,
+  listFindingsById,
+  type NewFinding,
+  raiseFinding,
+  resolveFinding,
+} from "./findings.ts";
 export { findHead, type HeadRequest, recordHead } from "./heads.ts";
 export {
   type BranchFilter,
@@ -31,8 +46,11 @@ export {
   findBranch,
   listBornOrEndedSince,
   listBranches,
+  listBranchesById,
   listBranchesNamed,
+  listIncarnationsOf,
   listLiveBranches,
+  listLiveBranchesOf,
   listLiveByNames,
   saveIncarnations,
 } from "./incarnations.ts";
@@ -44,10 +62,29 @@ export {
   listDirectoryChanges,
   type RecordedChange,
 } from "./directory/changes.ts";
+export {
+  adoptResources,
+  type ClientTraffic,
+  type DirectoryClient,
+  findClientDialect,
+  getCursorKey,
+  listDirectoryClients,
+  raiseTokenFindings,
+  recordClientTraffic,
+} from "./directory/clients.ts";
 export { type DirectoryContext, parseFence } from "./directory/context.ts";
 export { createDirectory } from "./directory/directory.ts";
 export { findGroup, findUserByUserName, listUsersById } from "./directory/read.ts";
+export {
+  findLivePosition,
+  isBeyond,
+  type LivePosition,
+  type LiveRow,
+  type LiveRowType,
+  listLiveRows,
+} from "./live-rows.ts";
 export { type BranchName, lockNames, lockPairings, lockPolicy, lockPolicyShared } from "./locks.ts";
+export type { MemberSet, SyncMember } from "./member-sets.ts";
 export { listPendingMigrations, migrateStore } from "./migrate.ts";
 export { type Channel, type Notifications, notify, openNotifications } from "./notifications.ts";
 export {
@@ -68,7 +105,25 @@ export {
   type NewPolicyVersion,
   type PolicyVersion,
 } from "./policy-versions.ts";
-export { type JoinedSources, listRepositoriesByName, type Repository, resolveRepository } from "./repositories.ts";
+export {
+  findReplay,
+  hasCheckoutSince,
+  insertReplay,
+  listNamesChangedSince,
+  listReplays,
+  type Replay,
+  setDeliveryOutcome,
+  setReplayScopes,
+} from "./replays.ts";
+export {
+  type JoinedSources,
+  listRepositories,
+  listRepositoriesByName,
+  type Repository,
+  type RepositoryFilter,
+  type RepositoryRow,
+  resolveRepository,
+} from "./repositories.ts";
 export {
   acquireLease,
   addStrictName,
@@ -90,16 +145,18 @@ export {
   type ScopeState,
   settleScope,
 } from "./scopes.ts";
+export { deleteSession, findLiveSession, insertSession, type NewSession, type Session } from "./sessions.ts";
 export {
   findSync,
   insertSync,
   listSyncs,
+  listSyncsById,
   type NewSync,
   type SyncCall,
   type SyncChange,
   type SyncDetails,
   type SyncFilter,
-  type SyncMember,
+  type SyncPhase,
   type SyncRow,
 } from "./syncs.ts";
 export type { TokenScope } from "./tables.ts";

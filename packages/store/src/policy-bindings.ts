@@ -134,7 +134,7 @@ export async function keepLastMembers(trx: Queryable, groupId: string): Promise<
     .execute();
 }
 
-/** The bound references that these groups and users count towards, directly or through nested groups. */
+/** The bound references that these groups and users count towards, directly, through nested groups, or as last members of a lost one. */
 export async function listReferencesReaching(
   db: Queryable,
   { groupIds, userIds }: { readonly groupIds: readonly string[]; readonly userIds: readonly string[] },
@@ -148,6 +148,11 @@ export async function listReferencesReaching(
       select directory_members.group_id
       from above join directory_members on directory_members.member_id = above.id and directory_members.member_kind = 'Group'
     )
-    select reference from policy_bindings where group_id in (select id from above)`.execute(db);
+    select reference from policy_bindings
+    where group_id in (select id from above)
+      or exists (
+        select from jsonb_array_elements(last_members) as member
+        where member ->> 'userId' = any (${[...userIds]}::text[])
+      )`.execute(db);
   return result.rows.map((row) => row.reference);
 }

@@ -21,7 +21,7 @@ describe("a source's claim of a repository (rule A2)", () => {
     const web = await resolve("github", "1", "acme/web");
     const site = await resolve("github", "1", "acme/site");
     const newcomer = await resolve("github", "2", "acme/web");
-    expect(site).toEqual({ id: web.id, name: "acme/site" });
+    expect(site).toEqual({ id: web.id, name: "acme/site", isRenamed: true });
     expect(newcomer.id).not.toBe(web.id);
     expect((await resolve("github", "1", "acme/site")).id).toBe(web.id);
   });

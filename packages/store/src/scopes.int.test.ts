@@ -13,7 +13,7 @@ import {
 } from "./scopes.ts";
 import { insertBranch, openTestDatabase, type TestDatabase } from "./testing.ts";
 
-const outcome = { verdict: "verified", mismatches: [], dueAt: null, failures: 0, strictNames: [] } as const;
+const outcome = { verdict: "verified", mismatches: [], dueAt: null, failures: 0, settledNames: [] } as const;
 
 describe("scopes", () => {
   const context: { database: TestDatabase } = {} as never;

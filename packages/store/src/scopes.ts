@@ -130,7 +130,6 @@ export interface Lease {
   readonly requestedAt: Date;
   readonly reason: string;
   readonly failures: number;
-  readonly strictNames: readonly string[];
   readonly verdict: Verdict | null;
 }
 
@@ -158,7 +157,6 @@ export async function acquireLease(
       "requested_at as requestedAt",
       "reason",
       "failures",
-      "strict_names as strictNames",
       "verdict",
     ])
     .executeTakeFirst();
@@ -192,8 +190,8 @@ export interface ScopeOutcome {
   readonly mismatches: readonly unknown[];
   readonly dueAt: Date | null;
   readonly failures: number;
-  /** Names whose policy still narrows the desired state (rule A5). */
-  readonly strictNames: readonly string[];
+  /** Former names that need narrow the desired state no more (rule A5): those that the run had read. */
+  readonly settledNames: readonly string[];
 }
 
 /**
@@ -210,7 +208,10 @@ export async function settleScope(trx: Queryable, lease: Lease, outcome: ScopeOu
       mismatches: JSON.stringify(outcome.mismatches),
       due_at: outcome.dueAt,
       failures: outcome.failures,
-      strict_names: [...outcome.strictNames],
+      // A rename may have added another while the run worked.
+      strict_names: sql<string[]>`array(
+        select name from unnest(strict_names) as name where name <> all (${[...outcome.settledNames]}::text[])
+      )`,
       lease_holder: null,
       lease_until: null,
     })
@@ -303,12 +304,14 @@ export async function listMergedScopes(
     .execute();
 }
 
-/** Former names whose policy still narrows the branch at some endpoint (rule A5). */
-export async function listStrictNames(db: Queryable, incarnationId: string): Promise<readonly string[]> {
-  const rows = await db
-    .selectFrom("scopes")
-    .select("strict_names")
-    .where("incarnation_id", "=", incarnationId)
-    .execute();
+/** Former names whose policy still narrows the branch (rule A5), at one endpoint or at any. */
+export async function listStrictNames(
+  db: Queryable,
+  incarnationId: string,
+  endpoint?: string,
+): Promise<readonly string[]> {
+  let query = db.selectFrom("scopes").select("strict_names").where("incarnation_id", "=", incarnationId);
+  if (endpoint !== undefined) query = query.where("endpoint", "=", endpoint);
+  const rows = await query.execute();
   return [...new Set(rows.flatMap((row) => row.strict_names))];
 }

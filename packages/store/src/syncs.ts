@@ -1,5 +1,7 @@
 import type { SyncId, Verdict } from "@branchward/core";
 import type { Queryable } from "./database.ts";
+import { containing } from "./like-pattern.ts";
+import { findMemberSets, type MemberSet, saveMemberSets, type SyncMember } from "./member-sets.ts";
 
 /** What one run changed in one entitlement group. */
 export interface SyncChange {
@@ -10,17 +12,19 @@ export interface SyncChange {
   readonly removed: readonly SyncMember[];
 }
 
-export interface SyncMember {
-  readonly user: string;
-  readonly userName: string | null;
-  /** Why the member is there or is no longer. */
-  readonly why: string;
-}
-
 export interface SyncCall {
   readonly method: string;
   readonly path: string;
   readonly status: number | null;
+  /** Since the start of the run; left out in syncs recorded before there was a timeline. */
+  readonly offsetMs?: number;
+  readonly durationMs: number;
+}
+
+/** A stretch of a run; offsets count from its start. */
+export interface SyncPhase {
+  readonly phase: "lease" | "load" | "read" | "write" | "verify" | "record";
+  readonly offsetMs: number;
   readonly durationMs: number;
 }
 
@@ -31,18 +35,24 @@ export interface NewSync {
   readonly requested: number;
   readonly requestedAt: Date;
   readonly leaseToken: number;
+  /** Which attempt of its job it was; 1 for the first. */
+  readonly attempt: number;
   readonly policyVersionId: string | null;
   readonly startedAt: Date;
   readonly finishedAt: Date;
   readonly verdict: Verdict;
   readonly mismatches: readonly unknown[];
   readonly changes: readonly SyncChange[];
+  /** Members that were as they ought to be. */
+  readonly unchanged: readonly MemberSet[];
+  readonly phases: readonly SyncPhase[];
   readonly calls: readonly SyncCall[];
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 
 export async function insertSync(trx: Queryable, sync: NewSync): Promise<void> {
   const count = (side: "added" | "removed") => sync.changes.reduce((sum, change) => sum + change[side].length, 0);
+  const unchanged = await saveMemberSets(trx, sync.unchanged);
   await trx
     .insertInto("syncs")
     .values({
@@ -61,6 +71,9 @@ export async function insertSync(trx: Queryable, sync: NewSync): Promise<void> {
       removed: count("removed"),
       changes: JSON.stringify(sync.changes),
       calls: JSON.stringify(sync.calls),
+      attempt: sync.attempt,
+      phases: JSON.stringify(sync.phases),
+      unchanged,
       error: sync.error === null ? null : JSON.stringify(sync.error),
     })
     .execute();
@@ -78,6 +91,7 @@ export interface SyncRow {
   readonly verdict: Verdict;
   readonly added: number;
   readonly removed: number;
+  readonly attempt: number;
   readonly requestedAt: Date;
   readonly startedAt: Date;
   readonly finishedAt: Date;
@@ -87,6 +101,8 @@ export interface SyncRow {
 export interface SyncDetails extends SyncRow {
   readonly mismatches: readonly unknown[];
   readonly changes: readonly SyncChange[];
+  readonly unchanged: readonly MemberSet[];
+  readonly phases: readonly SyncPhase[];
   readonly calls: readonly SyncCall[];
   readonly error: { readonly code: string; readonly message: string } | null;
 }
@@ -100,6 +116,13 @@ export interface SyncFilter {
   readonly branch?: string;
   readonly endpoint?: string;
   readonly verdict?: Verdict;
+  readonly reason?: string;
+  /** Finished at or after. */
+  readonly since?: Date;
+  /** Finished before. */
+  readonly until?: Date;
+  /** Part of the repository's, the branch's or the endpoint's name, or of the reason. */
+  readonly text?: string;
 }
 
 function selectSyncs(db: Queryable) {
@@ -120,6 +143,7 @@ function selectSyncs(db: Queryable) {
       "syncs.verdict as verdict",
       "syncs.added as added",
       "syncs.removed as removed",
+      "syncs.attempt as attempt",
       "syncs.requested_at as requestedAt",
       "syncs.started_at as startedAt",
       "syncs.finished_at as finishedAt",
@@ -131,12 +155,56 @@ function selectSyncs(db: Queryable) {
 export async function listSyncs(db: Queryable, filter: SyncFilter): Promise<readonly SyncRow[]> {
   let query = selectSyncs(db).orderBy("syncs.seq", "desc").limit(filter.limit);
   if (filter.before !== undefined) query = query.where("syncs.seq", "<", filter.before);
+  if (filter.verdict !== undefined) query = query.where("syncs.verdict", "=", filter.verdict);
+  if (filter.reason !== undefined) query = query.where("syncs.reason", "=", filter.reason);
+  if (filter.since !== undefined) query = query.where("syncs.finished_at", ">=", filter.since);
+  if (filter.until !== undefined) query = query.where("syncs.finished_at", "<", filter.until);
+  if (isAboutScopes(filter)) query = query.where("syncs.scope_id", "in", selectScopes(db, filter));
+  if (filter.text !== undefined) {
+    const pattern = containing(filter.text);
+    query = query.where((where) =>
+      where.or([where("syncs.scope_id", "in", selectScopesLike(db, pattern)), where("syncs.reason", "ilike", pattern)]),
+    );
+  }
+  return (await query.execute()).map(toSyncRow);
+}
+
+function isAboutScopes({ incarnation, repository, branch, endpoint }: SyncFilter): boolean {
+  return [incarnation, repository, branch, endpoint].some((part) => part !== undefined);
+}
+
+/** Few beside their syncs: found first, so that no list joins every sync that it then leaves out. */
+function selectScopes(db: Queryable, filter: SyncFilter) {
+  let query = selectNamedScopes(db);
   if (filter.incarnation !== undefined) query = query.where("incarnations.id", "=", filter.incarnation);
   if (filter.repository !== undefined) query = query.where("repositories.name", "=", filter.repository);
   if (filter.branch !== undefined) query = query.where("incarnations.name", "=", filter.branch);
   if (filter.endpoint !== undefined) query = query.where("scopes.endpoint", "=", filter.endpoint);
-  if (filter.verdict !== undefined) query = query.where("syncs.verdict", "=", filter.verdict);
-  return (await query.execute()).map(toSyncRow);
+  return query;
+}
+
+function selectScopesLike(db: Queryable, pattern: string) {
+  return selectNamedScopes(db).where((where) =>
+    where.or([
+      where("repositories.name", "ilike", pattern),
+      where("incarnations.name", "ilike", pattern),
+      where("scopes.endpoint", "ilike", pattern),
+    ]),
+  );
+}
+
+function selectNamedScopes(db: Queryable) {
+  return db
+    .selectFrom("scopes")
+    .innerJoin("incarnations", "incarnations.id", "scopes.incarnation_id")
+    .innerJoin("repositories", "repositories.id", "incarnations.repository_id")
+    .select("scopes.id");
+}
+
+/** In no order; ids that are not there are left out. */
+export async function listSyncsById(db: Queryable, ids: readonly string[]): Promise<readonly SyncRow[]> {
+  if (ids.length === 0) return [];
+  return (await selectSyncs(db).where("syncs.id", "in", ids).execute()).map(toSyncRow);
 }
 
 export async function findSync(db: Queryable, id: string): Promise<SyncDetails | undefined> {
@@ -145,17 +213,22 @@ export async function findSync(db: Queryable, id: string): Promise<SyncDetails |
       "syncs.mismatches as mismatches",
       "syncs.changes as changes",
       "syncs.calls as calls",
+      "syncs.phases as phases",
+      "syncs.unchanged as unchangedDigest",
       "syncs.error as error",
     ])
     .where("syncs.id", "=", id)
     .executeTakeFirst();
   if (row === undefined) return undefined;
+  const { mismatches, changes, calls, phases, unchangedDigest, error, ...sync } = row;
   return {
-    ...toSyncRow(row),
-    mismatches: row.mismatches as readonly unknown[],
-    changes: row.changes as readonly SyncChange[],
-    calls: row.calls as readonly SyncCall[],
-    error: row.error as SyncDetails["error"],
+    ...toSyncRow(sync),
+    unchanged: await findMemberSets(db, unchangedDigest),
+    phases: phases as readonly SyncPhase[],
+    mismatches: mismatches as readonly unknown[],
+    changes: changes as readonly SyncChange[],
+    calls: calls as readonly SyncCall[],
+    error: error as SyncDetails["error"],
   };
 }
 

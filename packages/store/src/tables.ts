@@ -13,6 +13,7 @@ interface RepositoriesTable {
   id: string;
   name: string;
   vcs: Vcs;
+  seq: Generated<number>;
   created_at: Generated<Date>;
 }
 
@@ -64,6 +65,7 @@ export interface IncarnationsTable {
   ended_by: string | null;
   evidence_at: NullableTimestamp;
   updated_at: WithDefault<Date>;
+  xid: Generated<string>;
 }
 
 interface BranchEventsTable {
@@ -79,6 +81,7 @@ interface BranchEventsTable {
   after: string | null;
   note: string | null;
   created_at: Generated<Date>;
+  replay_id: WithDefault<string | null>;
 }
 
 interface IncarnationHeadsTable {
@@ -156,6 +159,15 @@ interface SyncsTable {
   changes: JsonWithDefault;
   calls: JsonWithDefault;
   error: ColumnType<unknown, string | null, string | null>;
+  attempt: WithDefault<number>;
+  phases: JsonWithDefault;
+  unchanged: WithDefault<Buffer | null>;
+}
+
+interface MemberSetsTable {
+  digest: Buffer;
+  groups: JsonWithDefault;
+  created_at: Generated<Date>;
 }
 
 interface CheckoutsTable {
@@ -184,6 +196,8 @@ interface FindingsTable {
   first_at: Generated<Date>;
   last_at: WithDefault<Date>;
   resolved_at: NullableTimestamp;
+  seq: Generated<number>;
+  xid: Generated<string>;
 }
 
 interface TokensTable {
@@ -196,6 +210,26 @@ interface TokensTable {
   expires_at: NullableTimestamp;
   last_used_at: NullableTimestamp;
   revoked_at: NullableTimestamp;
+}
+
+interface SessionsTable {
+  hash: Buffer;
+  client: string;
+  scope: TokenScope;
+  token_id: string | null;
+  token_hash: Buffer;
+  created_at: Generated<Date>;
+  expires_at: Timestamp;
+}
+
+interface DeliveryReplaysTable {
+  id: string;
+  delivery_id: string;
+  requested_by: string;
+  outcome: "accepted" | "ignored";
+  note: string | null;
+  scopes: WithDefault<number>;
+  created_at: Generated<Date>;
 }
 
 /** What a token may be used for; `admin` covers all. */
@@ -223,4 +257,7 @@ export interface Tables extends DirectoryTables {
   findings: FindingsTable;
   tokens: TokensTable;
   cursors: CursorsTable;
+  member_sets: MemberSetsTable;
+  sessions: SessionsTable;
+  delivery_replays: DeliveryReplaysTable;
 }

@@ -5,9 +5,12 @@ import { join } from "node:path";
 import type { GroupId, IncarnationId, UserId } from "@branchward/core";
 import pg from "pg";
 import { uuidv7 } from "uuidv7";
-import { connectDatabase, type Database, type DatabaseConnection } from "./database.ts";
+import { connectDatabase, type Database, type DatabaseConnection, type Queryable } from "./database.ts";
+import { insertDelivery, type NewDelivery } from "./deliveries.ts";
 import { saveIncarnations } from "./incarnations.ts";
 import { migrateStore } from "./migrate.ts";
+import { ensureScopes, requestScopesOf } from "./scopes.ts";
+import { insertSync, type NewSync } from "./syncs.ts";
 
 export interface TestDatabase extends DatabaseConnection {
   readonly url: string;
@@ -167,5 +170,63 @@ export async function insertGroup(
     ...groups.map((member) => ({ group_id: id, member_id: member, member_kind: "Group" as const })),
   ];
   if (members.length > 0) await db.insertInto("directory_members").values(members).execute();
+  return id;
+}
+
+/** A scope of a new branch at an endpoint, asked for once. */
+export async function insertScope(
+  db: Database,
+  { branch, endpoint = "directory" }: { readonly branch: string; readonly endpoint?: string },
+): Promise<{ readonly incarnationId: string; readonly scopeId: string }> {
+  const incarnationId = await insertBranch(db, branch);
+  await ensureScopes(db, incarnationId, [endpoint], "create");
+  const [scope] = await requestScopesOf(db, new Map([[incarnationId, "create"]]));
+  return { incarnationId, scopeId: scope?.id ?? "" };
+}
+
+/** A recorded run that changed nothing, unless `over` says otherwise; its id. */
+export async function insertTestSync(db: Queryable, scopeId: string, over: Partial<NewSync> = {}): Promise<string> {
+  const id = uuidv7();
+  await insertSync(db, {
+    id,
+    scopeId,
+    reason: "push",
+    requested: 1,
+    requestedAt: new Date(),
+    leaseToken: 1,
+    attempt: 1,
+    policyVersionId: null,
+    startedAt: new Date(),
+    finishedAt: new Date(),
+    verdict: "verified",
+    mismatches: [],
+    changes: [],
+    unchanged: [],
+    phases: [],
+    calls: [],
+    error: null,
+    ...over,
+  });
+  return id;
+}
+
+/** A recorded delivery without meaning; its id. */
+export async function insertTestDelivery(db: Queryable, over: Partial<NewDelivery> = {}): Promise<string> {
+  const id = uuidv7();
+  await insertDelivery(db, {
+    id,
+    source: "github",
+    deliveryKey: id,
+    bodyDigest: Buffer.from(id),
+    event: "push",
+    outcome: "ignored",
+    note: null,
+    repositoryId: null,
+    actor: null,
+    headers: {},
+    body: Buffer.from("{}"),
+    occurredAt: null,
+    ...over,
+  });
   return id;
 }

@@ -1,17 +1,12 @@
 import { NotFoundError } from "@branchward/core";
 import { branchDetails, branchItem, branchQuery, idParams, page, problem } from "@branchward/core/api";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
-import {
-  type BranchRow,
-  type Database,
-  findBranch,
-  listBranches,
-  listScopesOf,
-  type ScopeState,
-} from "@branchward/store";
-import { toPage } from "./page.ts";
+import { findBranch, listBranches } from "@branchward/store";
+import { type BranchDetailDeps, findBranchDetails } from "../branch-details.ts";
+import { toBranchItem } from "../items.ts";
+import { toFilter, toPage } from "./page.ts";
 
-export function createBranchRoutes(db: Database): readonly Route[] {
+export function createBranchRoutes(deps: BranchDetailDeps): readonly Route[] {
   return [
     defineRoute({
       method: "get",
@@ -20,22 +15,15 @@ export function createBranchRoutes(db: Database): readonly Route[] {
       scope: "read",
       query: branchQuery,
       responses: { 200: { description: "a page", body: page(branchItem) } },
-      async handle({ query }) {
-        const { limit, cursor, repository, branch, refType } = query;
-        const rows = await listBranches(db, {
-          limit,
-          ...(cursor === undefined ? {} : { before: Number(cursor) }),
-          ...(repository === undefined ? {} : { repository }),
-          ...(branch === undefined ? {} : { name: branch }),
-          ...(refType === undefined ? {} : { refType }),
-        });
-        return answer(200, toPage(rows, limit, toItem));
+      async handle({ query: { branch, q, ...rest } }) {
+        const rows = await listBranches(deps.db, toFilter({ ...rest, name: branch, text: q }));
+        return answer(200, toPage(rows, rest.limit, toBranchItem));
       },
     }),
     defineRoute({
       method: "get",
       path: "/v1/branches/:id",
-      summary: "A branch with what each endpoint holds for it; a merged id answers with the survivor",
+      summary: "A branch, its lives, who may do what and why; a merged id answers with the survivor",
       scope: "read",
       params: idParams,
       responses: {
@@ -43,40 +31,10 @@ export function createBranchRoutes(db: Database): readonly Route[] {
         404: { description: "no such branch", body: problem },
       },
       async handle({ params }) {
-        const row = await findBranch(db, params.id);
-        if (row === undefined) throw new NotFoundError(`no branch has the id ${params.id}`);
-        const scopes = await listScopesOf(db, row.id);
-        return answer(200, { ...toItem(row), scopes: scopes.map(toScope) });
+        const branch = await findBranch(deps.db, params.id);
+        if (branch === undefined) throw new NotFoundError(`no branch has the id ${params.id}`);
+        return answer(200, await findBranchDetails(deps, branch));
       },
     }),
   ];
-}
-
-function toItem(row: BranchRow) {
-  const { id, repository, name, refType, vcs, state, suspect, head, previousNames, bornAt, endedAt } = row;
-  return {
-    id,
-    repository,
-    name,
-    refType,
-    vcs,
-    state,
-    suspect,
-    head,
-    previousNames: [...previousNames],
-    bornAt,
-    endedAt,
-  };
-}
-
-function toScope(scope: ScopeState) {
-  const reached = scope.reconciled >= scope.requested && scope.verdict !== null;
-  return {
-    endpoint: scope.endpoint,
-    verdict: reached && scope.verdict !== null ? scope.verdict : ("pending" as const),
-    checkedAt: scope.verdictAt,
-    dueAt: scope.dueAt,
-    mismatches: [...scope.mismatches],
-    sync: scope.lastSync,
-  };
 }

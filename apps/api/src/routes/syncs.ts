@@ -11,16 +11,11 @@ import {
 } from "@branchward/core/api";
 import type { Queues } from "@branchward/queue";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
-import {
-  type Database,
-  findSync,
-  listSyncs,
-  type RequestedScope,
-  requestScopesOf,
-  type SyncRow,
-} from "@branchward/store";
+import { type Database, findSync, listSyncs, type RequestedScope, requestScopesOf } from "@branchward/store";
 import { type BranchQuestion, getBranchNamed } from "../branch-question.ts";
-import { toPage } from "./page.ts";
+import { toSyncItem } from "../items.ts";
+import { toSyncDetails } from "../sync-details.ts";
+import { toDate, toFilter, toPage } from "./page.ts";
 
 export interface SyncRouteDeps {
   readonly db: Database;
@@ -40,14 +35,10 @@ function listRoute({ db }: SyncRouteDeps): Route {
     query: syncQuery,
     responses: { 200: { description: "a page", body: page(syncItem) } },
     async handle({ query }) {
-      const { limit, cursor, ...filter } = query;
-      const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
-      const rows = await listSyncs(db, {
-        limit,
-        ...(cursor === undefined ? {} : { before: Number(cursor) }),
-        ...given,
-      });
-      return answer(200, toPage(rows, limit, toItem));
+      const { since, until, q, ...rest } = query;
+      const filter = { ...rest, since: toDate(since), until: toDate(until), text: q };
+      const rows = await listSyncs(db, toFilter(filter));
+      return answer(200, toPage(rows, rest.limit, toSyncItem));
     },
   });
 }
@@ -56,7 +47,7 @@ function showRoute({ db }: SyncRouteDeps): Route {
   return defineRoute({
     method: "get",
     path: "/v1/syncs/:id",
-    summary: "A run with each change, each call and its proof",
+    summary: "A run with its timeline, each call, and desired against actual",
     scope: "read",
     params: idParams,
     responses: {
@@ -66,15 +57,7 @@ function showRoute({ db }: SyncRouteDeps): Route {
     async handle({ params }) {
       const sync = await findSync(db, params.id);
       if (sync === undefined) throw new NotFoundError(`no sync has the id ${params.id}`);
-      const { mismatches, changes, calls, error } = sync;
-      const copied = changes.map((change) => ({ ...change, added: [...change.added], removed: [...change.removed] }));
-      return answer(200, {
-        ...toItem(sync),
-        mismatches: [...mismatches],
-        changes: copied,
-        calls: [...calls],
-        error,
-      });
+      return answer(200, toSyncDetails(sync));
     },
   });
 }
@@ -104,11 +87,4 @@ function recheckRoute({ db, queues }: SyncRouteDeps): Route {
 async function recheck(db: Database, question: BranchQuestion): Promise<readonly RequestedScope[]> {
   const branch = await getBranchNamed(db, question);
   return db.transaction().execute((trx) => requestScopesOf(trx, new Map([[branch.id, "recheck"]])));
-}
-
-function toItem(row: SyncRow) {
-  const { id, reason, repository, branch, refType, incarnation, endpoint, verdict } = row;
-  const { added, removed, requestedAt, startedAt, finishedAt, policyVersion } = row;
-  const scope = { repository, branch, refType, incarnation, endpoint };
-  return { id, reason, ...scope, verdict, added, removed, requestedAt, startedAt, finishedAt, policyVersion };
 }

@@ -9,11 +9,13 @@ import {
 } from "@branchward/core";
 import {
   type ActivePolicy,
-  type BranchRow,
   type Database,
+  findBranch,
   type Lease,
   listGroupBindings,
+  listStrictNames,
   loadAccessFacts,
+  type Queryable,
 } from "@branchward/store";
 
 /** All that a run needs to know before it speaks to the endpoint. */
@@ -21,6 +23,8 @@ export interface LoadedScope {
   readonly branch: ScopeBranch;
   readonly desired: Desired;
   readonly policyVersion: string;
+  /** Former names that narrow the desired state until this is verified (rule A5). */
+  readonly strictNames: readonly string[];
   readonly userNames: ReadonlyMap<UserId, string>;
   /** Groups bound here, those of incarnations merged into this one included: they go first (rule A5). */
   readonly knownGroups: readonly KnownGroup[];
@@ -32,16 +36,37 @@ export interface LoadDeps {
   readonly activePolicy: ActivePolicy;
 }
 
-/** Reads registry, policy and directory, and computes what ought to be. */
+/**
+ * Reads registry, policy and directory in one snapshot, and computes what ought to be: a group deleted, or a branch
+ * renamed, between two reads would look like something that never was.
+ */
 export async function loadScope(
   { db, activePolicy }: LoadDeps,
-  { lease, merged, branch }: { readonly lease: Lease; readonly merged: readonly Lease[]; readonly branch: BranchRow },
+  held: { readonly lease: Lease; readonly merged: readonly Lease[] },
 ): Promise<LoadedScope> {
-  const active = await activePolicy.find(db);
+  return db
+    .transaction()
+    .setIsolationLevel("repeatable read")
+    .setAccessMode("read only")
+    .execute((trx) => loadIn(trx, activePolicy, held));
+}
+
+async function loadIn(
+  trx: Queryable,
+  activePolicy: ActivePolicy,
+  { lease, merged }: { readonly lease: Lease; readonly merged: readonly Lease[] },
+): Promise<LoadedScope> {
+  const active = await activePolicy.find(trx);
+  const branch = await findBranch(trx, lease.incarnationId);
   // Missing information never removes access.
   if (active === undefined) throw new UnavailableError("no policy version is in force yet", { code: "no_policy" });
-  const facts = await loadAccessFacts(db, { policy: active.policy, branch, strictNames: lease.strictNames });
+  if (branch?.id !== lease.incarnationId)
+    throw new UnavailableError("the branch was merged just now", { code: "merged" });
+  const strictNames = await listStrictNames(trx, branch.id, lease.endpoint);
+  const facts = await loadAccessFacts(trx, { policy: active.policy, branch, strictNames });
   const { id, state } = branch;
+  const knownGroups: KnownGroup[] = [];
+  for (const one of [lease, ...merged]) knownGroups.push(...(await listKnownGroups(trx, one)));
   return {
     branch: {
       incarnation: id,
@@ -58,14 +83,15 @@ export async function loadScope(
       endpoint: { name: lease.endpoint },
     }),
     policyVersion: active.version,
+    strictNames,
     userNames: new Map([...facts.users.byId].map(([userId, user]) => [userId, user.userName])),
-    knownGroups: (await Promise.all([lease, ...merged].map((one) => listKnownGroups(db, one)))).flat(),
+    knownGroups,
     now: facts.now,
   };
 }
 
-async function listKnownGroups(db: Database, lease: Lease): Promise<readonly KnownGroup[]> {
-  const bindings = await listGroupBindings(db, lease.scopeId);
+async function listKnownGroups(trx: Queryable, lease: Lease): Promise<readonly KnownGroup[]> {
+  const bindings = await listGroupBindings(trx, lease.scopeId);
   const incarnation = lease.incarnationId as IncarnationId;
   return bindings.flatMap(({ entitlement, groupId }) =>
     groupId === null ? [] : [{ incarnation, entitlement, groupId }],

@@ -21,6 +21,7 @@ import { LEASE_MS } from "./lease-times.ts";
 import { loadScope } from "./load-scope.ts";
 import { recordFailure, recordSync } from "./record-sync.ts";
 import { runSync } from "./run-sync.ts";
+import { createTimeline, type Timeline } from "./timeline.ts";
 
 export interface ReconcileDeps {
   readonly db: Database;
@@ -38,9 +39,11 @@ const MAX_TURNS = 3;
 export function createReconcileScope(deps: ReconcileDeps) {
   return async (scopeId: string, run: JobRun): Promise<void> => {
     for (let turn = 1; ; turn += 1) {
+      const timeline = createTimeline(() => performance.now());
+      timeline.enter("lease");
       const lease = await acquire(deps.db, scopeId);
       if (lease === undefined) return;
-      const requestedNow = await reconcileUnderLease(deps, lease, run);
+      const requestedNow = await reconcileUnderLease(deps, { lease, timeline, run });
       if (requestedNow === undefined || requestedNow <= lease.requested) return;
       if (turn === MAX_TURNS) {
         await deps.queues.enqueueReconcile({ scopeId, endpoint: lease.endpoint, lane: "event" });
@@ -54,9 +57,17 @@ function acquire(db: Database, scopeId: string): Promise<Lease | undefined> {
   return acquireLease(db, scopeId, { holder: `${hostname()}-${process.pid}`, leaseMs: LEASE_MS });
 }
 
+interface HeldRun {
+  readonly lease: Lease;
+  readonly timeline: Timeline;
+  readonly run: JobRun;
+}
+
 /** The scope's `requested` after recording; undefined when nothing was recorded. */
-async function reconcileUnderLease(deps: ReconcileDeps, lease: Lease, run: JobRun): Promise<number | undefined> {
-  const startedAt = new Date();
+async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<number | undefined> {
+  const { lease, timeline, run } = held;
+  const { attempt } = run;
+  timeline.enter("load");
   const merged: Lease[] = [];
   try {
     const endpoint = deps.endpoints.get(lease.endpoint);
@@ -69,9 +80,9 @@ async function reconcileUnderLease(deps: ReconcileDeps, lease: Lease, run: JobRu
       return undefined;
     }
     await holdMerged(deps.db, lease, merged);
-    const scope = await loadScope(deps, { lease, merged, branch });
-    const result = await runSync({ ...deps, endpoint, lease, scope });
-    return await recordSync(deps, { lease, merged, scope, startedAt, result });
+    const scope = await loadScope(deps, { lease, merged });
+    const result = await runSync({ ...deps, endpoint, lease, scope, timeline });
+    return await recordSync(deps, { lease, merged, scope, attempt, timeline, result });
   } catch (error) {
     for (const one of merged) await releaseLease(deps.db, one);
     if (isTransient(error) && !run.lastAttempt) {
@@ -79,7 +90,7 @@ async function reconcileUnderLease(deps: ReconcileDeps, lease: Lease, run: JobRu
       throw error;
     }
     deps.log.warn({ err: error, scopeId: lease.scopeId, endpoint: lease.endpoint }, "sync failed");
-    return recordFailure(deps, { lease, startedAt, error });
+    return recordFailure(deps, { lease, attempt, timeline, error });
   }
 }
 

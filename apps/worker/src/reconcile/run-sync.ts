@@ -1,6 +1,7 @@
 /** Speaks to the endpoint: read, plan, write what differs, read back and judge. */
 import {
   type ActualGroup,
+  type Addition,
   type EffectiveGroup,
   externalIdOf,
   type Judgement,
@@ -10,6 +11,7 @@ import {
   type Plan,
   planSync,
   UnavailableError,
+  type UserId,
 } from "@branchward/core";
 import type { ScimClient } from "@branchward/scim";
 import {
@@ -24,13 +26,13 @@ import { createAccountLookup } from "../endpoint/accounts.ts";
 import {
   applyOperation,
   type Endpoint,
-  type EndpointCall,
   findGroupsByExternalId,
   findGroupsByName,
   readGroup,
 } from "../endpoint/endpoint.ts";
 import { LEASE_MS, MIN_LEASE_MS } from "./lease-times.ts";
 import type { LoadedScope } from "./load-scope.ts";
+import type { Timeline } from "./timeline.ts";
 
 export interface SyncRun {
   readonly db: Database;
@@ -38,6 +40,14 @@ export interface SyncRun {
   readonly endpoint: Endpoint;
   readonly lease: Lease;
   readonly scope: LoadedScope;
+  readonly timeline: Timeline;
+}
+
+/** Members of one entitlement group that were there and ought to be. */
+export interface KeptMembers {
+  readonly entitlement: string;
+  readonly displayName: string;
+  readonly members: readonly Addition[];
 }
 
 /** What a run did and proved. */
@@ -46,14 +56,16 @@ export interface SyncResult {
   readonly judgement: Judgement;
   /** The groups that the scope has now. */
   readonly groups: readonly GroupBinding[];
-  readonly calls: readonly EndpointCall[];
+  readonly kept: readonly KeptMembers[];
 }
 
 /** One run at the endpoint. @throws {UpstreamError} when the endpoint cannot be read or written. */
 export async function runSync(run: SyncRun): Promise<SyncResult> {
-  const calls: EndpointCall[] = [];
-  const client = run.endpoint.connect((call) => calls.push(call));
+  const { timeline } = run;
+  timeline.enter("read");
+  const client = run.endpoint.connect((call) => timeline.addCall(call));
   const before = await readActual(client, run);
+  const accountOf = await createAccountLookup(client, run.endpoint, run.scope);
   const plan = planSync({
     branch: run.scope.branch,
     desired: run.scope.desired,
@@ -62,18 +74,41 @@ export async function runSync(run: SyncRun): Promise<SyncResult> {
     displayNameTemplate: run.endpoint.displayName,
     now: run.scope.now,
     pairingWindowMs: run.pairingWindowMs,
-    accountOf: await createAccountLookup(client, run.endpoint, run.scope),
+    accountOf,
   });
+  if (plan.operations.length > 0) timeline.enter("write");
   const created = await writePlan(client, run, plan);
   const effective = plan.effective.map((group) => ({
     ...group,
     groupId: group.groupId ?? created.get(group.entitlement) ?? null,
   }));
+  if (plan.operations.length > 0) timeline.enter("verify");
   // A scope already equal makes no write (rule C8), and the read that showed it is the proof.
   const read = plan.operations.length === 0 ? before : await readBack(client, effective, plan.gone);
   const judgement = judgeSync({ expected: { effective, gone: plan.gone }, read, before, earlier: [] });
-  return { plan, judgement, groups: effective, calls };
+  return { plan, judgement, groups: effective, kept: listKept(run.scope, { plan, before, accountOf }) };
 }
+
+interface KeptQuestion {
+  readonly plan: Plan;
+  readonly before: readonly ActualGroup[];
+  readonly accountOf: (userId: UserId) => string | undefined;
+}
+
+function listKept({ desired }: LoadedScope, { plan, before, accountOf }: KeptQuestion): readonly KeptMembers[] {
+  return plan.effective.flatMap(({ entitlement, groupId, displayName }) => {
+    const present = new Set(before.find((group) => group.id === groupId)?.members);
+    const wanted = desired.entitlements.find((group) => group.entitlement === entitlement)?.members ?? [];
+    const members = wanted.flatMap(({ userId, reasons }) => {
+      const member = accountOf(userId);
+      return member !== undefined && present.has(member) ? [{ member, userId, reasons }] : [];
+    });
+    return members.length === 0 ? [] : [{ entitlement, displayName, members }];
+  });
+}
+
+/** Providers bound their filters, ours at 2 KiB; a longer name is nobody else's by chance. */
+const MAX_FILTERED_NAME = 1_000;
 
 /** Every group that is known to be ours, bears our `externalId`, or bears a name that we want. */
 async function readActual(client: ScimClient, { scope, endpoint }: SyncRun): Promise<readonly ActualGroup[]> {
@@ -89,7 +124,9 @@ async function readActual(client: ScimClient, { scope, endpoint }: SyncRun): Pro
       const [displayName = ""] = listDisplayNames(endpoint.displayName, { ...scope.branch, entitlement });
       return Promise.all([
         held === undefined ? findGroupsByExternalId(client, externalIdOf(incarnation, entitlement)) : [],
-        held?.displayName === displayName ? [] : findGroupsByName(client, displayName),
+        held?.displayName === displayName || displayName.length > MAX_FILTERED_NAME
+          ? []
+          : findGroupsByName(client, displayName),
       ]);
     }),
   );

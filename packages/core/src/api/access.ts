@@ -10,25 +10,27 @@ export const accessQuery = z.object({
 });
 
 /** May this user do that, and why. */
-export const access = z.object({
-  allowed: z.boolean(),
-  governed: z.boolean(),
-  user: z.string(),
-  entitlement: z.string(),
-  repository: z.string(),
-  branch: z.string(),
-  reasons: z.array(
-    z.object({
-      rule: z.string().nullable(),
-      file: z.string().nullable(),
-      line: z.int().nullable(),
-      /** The reference of the policy: `group:engineering`. */
-      group: z.string().nullable(),
-      path: z.array(z.string()),
-      /** True for what settled the answer. */
-      decides: z.boolean(),
-      text: z.string(),
-    }),
-  ),
-});
+export const access = z
+  .object({
+    allowed: z.boolean(),
+    governed: z.boolean(),
+    user: z.string(),
+    entitlement: z.string(),
+    repository: z.string(),
+    branch: z.string(),
+    reasons: z.array(
+      z.object({
+        rule: z.string().nullable(),
+        file: z.string().nullable(),
+        line: z.int().nullable(),
+        /** The reference of the policy: `group:engineering`. */
+        group: z.string().nullable(),
+        path: z.array(z.string()),
+        /** True for what settled the answer. */
+        decides: z.boolean(),
+        text: z.string(),
+      }),
+    ),
+  })
+  .meta({ id: "Access" });
 export type Access = z.output<typeof access>;

@@ -1,9 +1,33 @@
 /** What the api says and takes, as zod contracts: shared by the api, the CLI and the dashboard. */
 export { access, type Access, accessQuery } from "./access.ts";
-export { type BranchDetails, branchDetails, type BranchItem, branchItem, branchQuery, scopeItem } from "./branches.ts";
+export {
+  type BranchDetails,
+  branchDetails,
+  type BranchEventItem,
+  type BranchItem,
+  branchItem,
+  branchQuery,
+  type CheckoutItem,
+  type EntitlementItem,
+  type ScopeItem,
+  scopeItem,
+} from "./branches.ts";
 export { idParams, page, pageQuery, problem, refType, timestamp, verdict } from "./common.ts";
-export { type DeliveryDetails, deliveryDetails, type DeliveryItem, deliveryItem } from "./deliveries.ts";
+export {
+  type DeliveryDetails,
+  deliveryDetails,
+  type DeliveryItem,
+  deliveryItem,
+  deliveryQuery,
+  type ReplayAnswer,
+  replayAnswer,
+  replayBody,
+  type ReplayItem,
+} from "./deliveries.ts";
+export { type EndpointItem, endpointList } from "./endpoints.ts";
+export { eventsQuery, type LiveEvent, liveEvent } from "./events.ts";
 export { bindingBody, type BindingItem, bindingItem } from "./groups.ts";
+export type { MemberReason, SyncMember } from "./members.ts";
 export {
   type FindingItem,
   findingItem,
@@ -13,14 +37,19 @@ export {
   type Readyz,
   readyz,
 } from "./records.ts";
+export { type RepositoryItem, repositoryItem, repositoryQuery } from "./repositories.ts";
+export { type Session, session, sessionBody } from "./sessions.ts";
 export { MAX_WAIT_MS, type SyncStatus, syncStatus, syncStatusQuery } from "./sync-status.ts";
 export {
+  type GroupDiff,
   recheckAnswer,
   recheckBody,
+  type SyncCall,
   type SyncDetails,
   syncDetails,
   type SyncItem,
   syncItem,
   syncQuery,
+  type SyncTimeline,
 } from "./syncs.ts";
 export { rotateBody, tokenBody, type TokenItem, tokenItem, type TokenMade, tokenMade, tokenScope } from "./tokens.ts";

@@ -1,15 +1,19 @@
 import { z } from "zod";
 import { timestamp } from "./common.ts";
 
-export const findingItem = z.object({
-  id: z.uuid(),
-  kind: z.string(),
-  subject: z.string(),
-  severity: z.enum(["info", "warning", "critical"]),
-  message: z.string(),
-  firstAt: timestamp,
-  lastAt: timestamp,
-});
+export const findingItem = z
+  .object({
+    id: z.uuid(),
+    kind: z.string(),
+    subject: z.string(),
+    severity: z.enum(["info", "warning", "critical"]),
+    message: z.string(),
+    firstAt: timestamp,
+    lastAt: timestamp,
+    /** Null while it stands. */
+    resolvedAt: timestamp.nullable(),
+  })
+  .meta({ id: "Finding" });
 export type FindingItem = z.output<typeof findingItem>;
 
 export const policyVersionItem = z.object({
@@ -23,8 +27,10 @@ export const policyVersionItem = z.object({
 export const policyDetails = policyVersionItem.extend({ text: z.string() });
 
 export const livez = z.object({ status: z.literal("ok") });
-export const readyz = z.object({
-  status: z.enum(["ready", "not_ready"]),
-  checks: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string().nullable() })),
-});
+export const readyz = z
+  .object({
+    status: z.enum(["ready", "not_ready"]),
+    checks: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string().nullable() })),
+  })
+  .meta({ id: "Readiness" });
 export type Readyz = z.output<typeof readyz>;

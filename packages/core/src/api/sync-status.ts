@@ -31,25 +31,27 @@ export const syncStatusQuery = z.object({
 });
 
 /** What CI is told (rules D1–D3). */
-export const syncStatus = z.object({
-  state: z.enum(["in_sync", "pending", "failed", "diverged", "held", "deadline", "unknown"]),
-  /** What a build makes of it. */
-  conclusion: z.enum(["success", "waiting", "failure", "neutral"]),
-  repository: z.string(),
-  branch: z.string(),
-  refType: refType.nullable(),
-  revision: z.string().nullable(),
-  incarnation: z.uuid().nullable(),
-  governed: z.boolean(),
-  degraded: z.boolean(),
-  endpoints: z.array(
-    z.object({
-      endpoint: z.string(),
-      verdict: z.union([verdict, z.literal("pending")]),
-      checkedAt: timestamp.nullable(),
-    }),
-  ),
-  /** The newest sync of the branch. */
-  sync: z.uuid().nullable(),
-});
+export const syncStatus = z
+  .object({
+    state: z.enum(["in_sync", "pending", "failed", "diverged", "held", "deadline", "unknown"]),
+    /** What a build makes of it. */
+    conclusion: z.enum(["success", "waiting", "failure", "neutral"]),
+    repository: z.string(),
+    branch: z.string(),
+    refType: refType.nullable(),
+    revision: z.string().nullable(),
+    incarnation: z.uuid().nullable(),
+    governed: z.boolean(),
+    degraded: z.boolean(),
+    endpoints: z.array(
+      z.object({
+        endpoint: z.string(),
+        verdict: z.union([verdict, z.literal("pending")]),
+        checkedAt: timestamp.nullable(),
+      }),
+    ),
+    /** The newest sync of the branch. */
+    sync: z.uuid().nullable(),
+  })
+  .meta({ id: "SyncStatus" });
 export type SyncStatus = z.output<typeof syncStatus>;

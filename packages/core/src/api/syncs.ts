@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { pageQuery, refType, timestamp, verdict } from "./common.ts";
+import { pageQuery, refType, searchText, timestamp, verdict } from "./common.ts";
+import { syncMember } from "./members.ts";
 
 export const syncQuery = pageQuery.extend({
   repository: z.string().optional(),
@@ -7,44 +8,95 @@ export const syncQuery = pageQuery.extend({
   incarnation: z.uuid().optional(),
   endpoint: z.string().optional(),
   verdict: verdict.optional(),
+  reason: z.string().optional(),
+  /** Finished at or after. */
+  since: z.iso.datetime({ offset: true }).optional(),
+  /** Finished before. */
+  until: z.iso.datetime({ offset: true }).optional(),
+  /** Part of the repository's, the branch's or the endpoint's name, or of the reason. */
+  q: searchText.optional(),
 });
 
-export const syncItem = z.object({
-  id: z.uuid(),
-  reason: z.string(),
-  repository: z.string(),
-  branch: z.string(),
-  refType,
-  incarnation: z.uuid(),
-  endpoint: z.string(),
-  verdict,
-  added: z.int(),
-  removed: z.int(),
-  requestedAt: timestamp,
-  startedAt: timestamp,
-  finishedAt: timestamp,
-  policyVersion: z.uuid().nullable(),
-});
+export const syncItem = z
+  .object({
+    id: z.uuid(),
+    reason: z.string(),
+    repository: z.string(),
+    branch: z.string(),
+    refType,
+    incarnation: z.uuid(),
+    endpoint: z.string(),
+    verdict,
+    added: z.int(),
+    removed: z.int(),
+    /** Which attempt of its job recorded it; 1 for the first. */
+    attempt: z.int(),
+    requestedAt: timestamp,
+    startedAt: timestamp,
+    finishedAt: timestamp,
+    policyVersion: z.uuid().nullable(),
+  })
+  .meta({ id: "Sync" });
 export type SyncItem = z.output<typeof syncItem>;
 
-const syncMember = z.object({ user: z.string(), userName: z.string().nullable(), why: z.string() });
+export const syncPhase = z.enum(["lease", "load", "read", "write", "verify", "record"]);
 
-export const syncDetails = syncItem.extend({
-  mismatches: z.array(z.unknown()),
-  changes: z.array(
-    z.object({
-      entitlement: z.string(),
-      group: z.string(),
-      operation: z.string(),
-      added: z.array(syncMember),
-      removed: z.array(syncMember),
-    }),
-  ),
-  calls: z.array(
-    z.object({ method: z.string(), path: z.string(), status: z.int().nullable(), durationMs: z.number() }),
-  ),
-  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+/** One SCIM call. */
+export const syncCall = z.object({
+  method: z.string(),
+  path: z.string(),
+  /** Null where no answer came. */
+  status: z.int().nullable(),
+  /** Since `startedAt`; null in syncs recorded before there was a timeline. */
+  offsetMs: z.number().nullable(),
+  durationMs: z.number(),
 });
+export type SyncCall = z.output<typeof syncCall>;
+
+/** Where the time of a run went. Offsets count from `startedAt`; phases do not overlap. */
+export const syncTimeline = z.object({
+  /** From the request to `startedAt`. */
+  queuedMs: z.number(),
+  /** From `startedAt` to `finishedAt`. */
+  totalMs: z.number(),
+  phases: z.array(z.object({ phase: syncPhase, offsetMs: z.number(), durationMs: z.number() })),
+});
+export type SyncTimeline = z.output<typeof syncTimeline>;
+
+/** Desired and actual of one entitlement group as the run found them: desired = added + unchanged, actual = removed + unchanged. */
+export const groupDiff = z
+  .object({
+    entitlement: z.string(),
+    /** Name at the endpoint. */
+    group: z.string(),
+    /** What was done to it, in order: `createGroup`, `addMembers`…; empty where it was as it ought to be. */
+    operations: z.array(z.string()),
+    added: z.array(syncMember),
+    removed: z.array(syncMember),
+    unchanged: z.array(syncMember),
+  })
+  .meta({ id: "GroupDiff" });
+export type GroupDiff = z.output<typeof groupDiff>;
+
+export const syncDetails = syncItem
+  .extend({
+    mismatches: z.array(z.unknown()),
+    /** The writes, in order. */
+    changes: z.array(
+      z.object({
+        entitlement: z.string(),
+        group: z.string(),
+        operation: z.string(),
+        added: z.array(syncMember),
+        removed: z.array(syncMember),
+      }),
+    ),
+    diff: z.array(groupDiff),
+    timeline: syncTimeline,
+    calls: z.array(syncCall),
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  })
+  .meta({ id: "SyncDetails" });
 export type SyncDetails = z.output<typeof syncDetails>;
 
 export const recheckBody = z.strictObject({

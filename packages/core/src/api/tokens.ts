@@ -3,16 +3,18 @@ import { timestamp } from "./common.ts";
 
 export const tokenScope = z.enum(["admin", "read", "status", "scim", "agent"]);
 
-export const tokenItem = z.object({
-  id: z.uuid(),
-  client: z.string(),
-  scope: tokenScope,
-  hint: z.string(),
-  createdAt: timestamp,
-  expiresAt: timestamp.nullable(),
-  lastUsedAt: timestamp.nullable(),
-  revokedAt: timestamp.nullable(),
-});
+export const tokenItem = z
+  .object({
+    id: z.uuid(),
+    client: z.string(),
+    scope: tokenScope,
+    hint: z.string(),
+    createdAt: timestamp,
+    expiresAt: timestamp.nullable(),
+    lastUsedAt: timestamp.nullable(),
+    revokedAt: timestamp.nullable(),
+  })
+  .meta({ id: "Token" });
 export type TokenItem = z.output<typeof tokenItem>;
 
 export const tokenBody = z.strictObject({

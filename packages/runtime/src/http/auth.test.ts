@@ -1,16 +1,26 @@
+import { createHash } from "node:crypto";
 import { ForbiddenError, UnauthorizedError } from "@branchward/core";
 import { describe, expect, it } from "vitest";
-import { createAuthenticator, type Principal, requireScope, type Scope } from "./auth.ts";
+import { createAuthenticator, type Principal, type RecordedSession, requireScope, type Scope } from "./auth.ts";
 
 const ADMIN: Principal = { client: "admin", scope: "admin", tokenId: null, internal: false };
 
 function createFixture() {
-  const state = { now: 0, lookUps: 0, uses: 0, live: new Map<string, { id: string; client: string; scope: Scope }>() };
+  const state = {
+    now: 0,
+    lookUps: 0,
+    uses: 0,
+    live: new Map<string, { id: string; client: string; scope: Scope }>(),
+    sessions: new Map<string, RecordedSession>(),
+  };
   const authenticator = createAuthenticator({
     staticTokens: [{ secret: "the-admin-secret", principal: ADMIN }],
     async findToken(secret) {
       state.lookUps += 1;
       return state.live.get(secret);
+    },
+    async findSession(secret) {
+      return state.sessions.get(secret);
     },
     onUse: () => {
       state.uses += 1;
@@ -48,7 +58,8 @@ describe("bearer tokens", () => {
 
   it("that nobody has are looked up each time", async () => {
     const { state, authenticator } = createFixture();
-    for (let n = 0; n < 2; n += 1) await expect(authenticator.authenticate("Bearer nobody")).rejects.toThrow();
+    for (let n = 0; n < 2; n += 1)
+      await expect(authenticator.authenticate("Bearer nobody")).rejects.toThrow("unknown, expired or revoked");
     expect(state.lookUps).toBe(2);
   });
 
@@ -62,8 +73,63 @@ describe("bearer tokens", () => {
     ["agent", "admin", false],
     ["read", "admin", false],
   ])("of scope %s cover %s: %s", (has, wants, isCovered) => {
-    const check = () => requireScope({ ...ADMIN, scope: has }, wants);
-    if (isCovered) expect(check).not.toThrow();
-    else expect(check).toThrow(ForbiddenError);
+    const isRefused = (): boolean => {
+      try {
+        requireScope({ ...ADMIN, scope: has }, wants);
+        return false;
+      } catch (error) {
+        return error instanceof ForbiddenError;
+      }
+    };
+    expect(isRefused()).toBe(!isCovered);
+  });
+});
+
+describe("sessions", () => {
+  const sha256 = (text: string) => createHash("sha256").update(text).digest();
+  const opened = (over: Partial<RecordedSession>): RecordedSession => ({
+    client: "admin",
+    scope: "admin",
+    tokenId: null,
+    tokenHash: sha256("the-admin-secret"),
+    expiresAt: new Date(60_000),
+    ...over,
+  });
+
+  it("say who signed in and until when", async () => {
+    const { state, authenticator } = createFixture();
+    state.sessions.set("s1", opened({}));
+    expect(await authenticator.authenticateSession("s1")).toEqual({ ...ADMIN, sessionEndsAt: new Date(60_000) });
+  });
+
+  it("that are ended elsewhere are refused a second later, and here at once", async () => {
+    const { state, authenticator } = createFixture();
+    state.sessions.set("s1", opened({}));
+    await authenticator.authenticateSession("s1");
+    state.sessions.clear();
+    expect(await authenticator.authenticateSession("s1")).toMatchObject({ client: "admin" });
+    state.now = 1_000;
+    await expect(authenticator.authenticateSession("s1")).rejects.toThrow("sign in again");
+    state.sessions.set("s2", opened({}));
+    await authenticator.authenticateSession("s2");
+    state.sessions.clear();
+    authenticator.forgetSession("s2");
+    await expect(authenticator.authenticateSession("s2")).rejects.toThrow("sign in again");
+  });
+
+  it("opened with an admin token that is no longer the admin token are refused", async () => {
+    const { state, authenticator } = createFixture();
+    state.sessions.set("s1", opened({ tokenHash: sha256("the former admin token") }));
+    await expect(authenticator.authenticateSession("s1")).rejects.toThrow(UnauthorizedError);
+  });
+
+  it("opened with a token of the record leave its life to the record", async () => {
+    const { state, authenticator } = createFixture();
+    state.sessions.set("s1", opened({ client: "alice", scope: "read", tokenId: "t1", tokenHash: sha256("bw_read_x") }));
+    expect(await authenticator.authenticateSession("s1")).toMatchObject({
+      client: "alice",
+      scope: "read",
+      tokenId: "t1",
+    });
   });
 });

@@ -13,11 +13,23 @@ export interface Principal {
   readonly tokenId: string | null;
   /** True for the worker's own token only. */
   readonly internal: boolean;
+  /** When the session ends that the request came with; left out for a bearer token. */
+  readonly sessionEndsAt?: Date;
 }
 
 export interface StaticToken {
   readonly secret: string;
   readonly principal: Principal;
+}
+
+/** A session as the record has it; it lives no longer than the token that it was opened with. */
+export interface RecordedSession {
+  readonly client: string;
+  readonly scope: Scope;
+  readonly tokenId: string | null;
+  /** SHA-256 of that token. */
+  readonly tokenHash: Buffer;
+  readonly expiresAt: Date;
 }
 
 export interface AuthenticatorOptions {
@@ -26,6 +38,8 @@ export interface AuthenticatorOptions {
   readonly findToken: (
     secret: string,
   ) => Promise<{ readonly id: string; readonly client: string; readonly scope: Scope } | undefined>;
+  /** Looks a dashboard's session up in the record. */
+  readonly findSession: (secret: string) => Promise<RecordedSession | undefined>;
   /** Told of each use. */
   readonly onUse: (tokenId: string) => void;
   readonly now: () => number;
@@ -34,6 +48,10 @@ export interface AuthenticatorOptions {
 export interface Authenticator {
   /** @throws {UnauthorizedError} when there is no valid bearer token. */
   authenticate(authorization: string | undefined): Promise<Principal>;
+  /** @throws {UnauthorizedError} when there is no session of this secret any more. */
+  authenticateSession(secret: string): Promise<Principal>;
+  /** Forgets a session that has just been ended here, so that it is refused at once. */
+  forgetSession(secret: string): void;
 }
 
 /** A revoked token works on for at most this long. */
@@ -44,22 +62,48 @@ function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
-/** Checks bearer tokens; found ones are remembered for a second. */
+/** Secrets themselves are not kept. */
+function keyOf(secret: string): string {
+  return digest(secret).toString("base64url");
+}
+
+/** Remembers what was found for a second, and nothing that was not. */
+function createCache(now: () => number) {
+  const entries = new Map<string, { readonly principal: Principal; readonly until: number }>();
+  return {
+    async find(secret: string, load: () => Promise<Principal>): Promise<Principal> {
+      const key = keyOf(secret);
+      const cached = entries.get(key);
+      if (cached !== undefined && cached.until > now()) return cached.principal;
+      const principal = await load();
+      if (entries.size >= CACHE_MAX) entries.clear();
+      entries.set(key, { principal, until: now() + CACHE_MS });
+      return principal;
+    },
+    forget: (secret: string) => void entries.delete(keyOf(secret)),
+  };
+}
+
+/** Checks bearer tokens and sessions; found ones are remembered for a second. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const fixed = options.staticTokens.map(({ secret, principal }) => ({ hash: digest(secret), principal }));
-  const cache = new Map<string, { readonly principal: Principal; readonly until: number }>();
+  const tokens = createCache(options.now);
+  const sessions = createCache(options.now);
 
-  async function findRecorded(secret: string): Promise<Principal> {
-    const key = digest(secret).toString("base64url");
-    const cached = cache.get(key);
-    if (cached !== undefined && cached.until > options.now()) return cached.principal;
+  async function loadToken(secret: string): Promise<Principal> {
     const token = await options.findToken(secret);
     if (token === undefined) throw new UnauthorizedError("the token is not valid: unknown, expired or revoked");
     options.onUse(token.id);
-    const principal: Principal = { client: token.client, scope: token.scope, tokenId: token.id, internal: false };
-    if (cache.size >= CACHE_MAX) cache.clear();
-    cache.set(key, { principal, until: options.now() + CACHE_MS });
-    return principal;
+    return { client: token.client, scope: token.scope, tokenId: token.id, internal: false };
+  }
+
+  async function loadSession(secret: string): Promise<Principal> {
+    const session = await options.findSession(secret);
+    // A token that is not in the record may have been exchanged with a restart.
+    const isHeld = session?.tokenId !== null || fixed.some(({ hash }) => hash.equals(session.tokenHash));
+    if (session === undefined || !isHeld) throw new UnauthorizedError("the session has ended; sign in again");
+    const { client, scope, tokenId, expiresAt } = session;
+    return { client, scope, tokenId, internal: false, sessionEndsAt: expiresAt };
   }
 
   return {
@@ -68,8 +112,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       if (secret === undefined) throw new UnauthorizedError("a bearer token is required");
       const hash = digest(secret);
       const match = fixed.find((candidate) => timingSafeEqual(candidate.hash, hash));
-      return match === undefined ? findRecorded(secret) : match.principal;
+      return match === undefined ? tokens.find(secret, () => loadToken(secret)) : match.principal;
     },
+    authenticateSession: (secret) => sessions.find(secret, () => loadSession(secret)),
+    forgetSession: (secret) => sessions.forget(secret),
   };
 }
 

@@ -54,6 +54,10 @@ describe("a listener with routes", () => {
         { secret: "status", principal: { ...admin, scope: "status" } },
       ],
       findToken: async () => undefined,
+      findSession: async (secret) =>
+        secret === "signed-in"
+          ? { client: "alice", scope: "read", tokenId: "t1", tokenHash: Buffer.alloc(0), expiresAt: new Date() }
+          : undefined,
       onUse: () => undefined,
       now: Date.now,
     });
@@ -92,7 +96,7 @@ describe("a listener with routes", () => {
     ["a key that pollutes", '{"__proto__":{"x":1},"name":"x"}', "malformed_json"],
   ])("refuses a body that is %s", async (_, body, code) => {
     const response = await echo("/echo/7", body);
-    expect([response.status, (await response.json()) as unknown]).toEqual([400, expect.objectContaining({ code })]);
+    expect([response.status, await response.json()]).toEqual([400, expect.objectContaining({ code })]);
   });
 
   it("refuses a body over a megabyte", async () => {
@@ -120,6 +124,40 @@ describe("a listener with routes", () => {
     expect(JSON.parse(text)).toMatchObject({ status, code, type: `urn:branchward:problem:${code}` });
     expect(text).not.toContain("secret detail");
     expect(response.headers.get("retry-after")).toBe(status === 503 ? "2" : null);
+  });
+
+  it.each([
+    ["its own page", "same-origin", 200],
+    ["another site", "cross-site", 403],
+    ["a page of the same site", "same-site", 403],
+    ["a client that does not say", undefined, 403],
+  ])("takes the cookie for a change from %s: %s %i", async (_, site, status) => {
+    const headers = {
+      cookie: "a=b; branchward_session=signed-in",
+      ...(site === undefined ? {} : { "sec-fetch-site": site }),
+    };
+    const url = `${context.listener.url}/echo/7`;
+    const response = await fetch(url, { method: "POST", body: '{"name":"x"}', headers });
+    const { code = "none" } = (await response.json()) as { code?: string };
+    expect([response.status, code]).toEqual([status, status === 403 ? "cross_site" : "none"]);
+  });
+
+  it("prefers a bearer token to the cookie, and refuses a session that is over", async () => {
+    const post = (headers: Record<string, string>) =>
+      fetch(`${context.listener.url}/echo/7`, { method: "POST", body: '{"name":"x"}', headers });
+    const site = { "sec-fetch-site": "same-origin" };
+    expect((await post({ cookie: "branchward_session=over", authorization: "Bearer admin" })).status).toBe(200);
+    expect((await post({ cookie: "branchward_session=over", ...site })).status).toBe(401);
+    expect(
+      (await post({ cookie: "branchward_session=signed-in", authorization: "Bearer nobody", ...site })).status,
+    ).toBe(401);
+  });
+
+  it("mounts no route that does not say which scope it needs", () => {
+    const [route] = routes;
+    if (route === undefined) throw new Error("no route");
+    const mute = { ...route, scope: undefined as unknown as null };
+    expect(() => mountRoutes(new Router(), [mute], {} as never)).toThrow("declares no scope");
   });
 
   it("sends its security headers with every answer", async () => {

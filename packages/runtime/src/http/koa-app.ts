@@ -12,7 +12,9 @@ const SECURITY_HEADERS = {
 /** A Koa with our headers and our answer to errors; routes are mounted by the app. */
 export function createKoaApp(log: Logger): Koa {
   const koa = new Koa();
-  koa.on("error", (error: unknown) => log.warn({ err: error }, "response failed"));
+  koa.on("error", (error: unknown) => {
+    if (!isClientGone(error)) log.warn({ err: error }, "response failed");
+  });
   koa.use(async (ctx, next) => {
     ctx.set(SECURITY_HEADERS);
     try {
@@ -33,4 +35,9 @@ export function createKoaApp(log: Logger): Koa {
     }
   });
   return koa;
+}
+
+/** Whoever watches events leaves in the middle of the answer. */
+function isClientGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE";
 }

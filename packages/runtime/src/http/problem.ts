@@ -1,6 +1,7 @@
 /** RFC 9457 problem details: what every route but SCIM's answers when it cannot do what was asked. */
 import {
   AppError,
+  type AppErrorOptions,
   ConflictError,
   ForbiddenError,
   InvalidInputError,
@@ -65,8 +66,8 @@ function toStatus(error: unknown): number {
 export class HttpError extends AppError {
   readonly status: number;
 
-  constructor(status: number, code: string, message: string) {
-    super(message, { code });
+  constructor(status: number, code: string, message: string, options: Pick<AppErrorOptions, "retry"> = {}) {
+    super(message, { code, ...options });
     this.status = status;
   }
 }
@@ -92,7 +93,7 @@ export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if ("code" in error && typeof error.code === "string" && AWAY_CODES.has(error.code)) return true;
   if (error instanceof AggregateError) return error.errors.some(isDatabaseAway);
-  return /timeout exceeded when trying to connect|Connection terminated/u.test(error.message);
+  return /timeout exceeded when trying to connect|Connection terminated|is not queryable/u.test(error.message);
 }
 
 /** Seconds after which a client may come back when the record is away. */
@@ -103,7 +104,9 @@ export function toProblemResponse(error: unknown): ProblemResponse {
   const status = toStatus(error);
   const headers: Record<string, string> = {};
   if (status === 401) headers["WWW-Authenticate"] = 'Bearer realm="branchward"';
-  if (status === 503) headers["Retry-After"] = String(RETRY_AFTER_S);
+  const retry = error instanceof AppError ? error.retry : "never";
+  if (typeof retry === "object") headers["Retry-After"] = String(Math.ceil(retry.afterMs / 1000));
+  else if (status === 503) headers["Retry-After"] = String(RETRY_AFTER_S);
   if (error instanceof AppError && error.expose) {
     const errors = Array.isArray(error.details["errors"]) ? error.details["errors"] : undefined;
     return { status, headers, body: createProblem(status, error.code, error.message, errors) };

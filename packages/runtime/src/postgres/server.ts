@@ -125,7 +125,9 @@ async function attempt(
     createInterface({ input: child.stderr }).on("line", (line) => {
       lines.push(line);
       if (lines.length > 20) lines.shift();
-      if (/^(FATAL|PANIC):/.test(line)) log.warn({ line }, "message of PostgreSQL");
+      // Its stop ends connections that clients are closing at the same moment.
+      const isFarewell = line.includes("terminating connection due to administrator command");
+      if (/^(FATAL|PANIC):/.test(line) && !isFarewell) log.warn({ line }, "message of PostgreSQL");
       else log.info({ line }, "message of PostgreSQL");
       if (line.includes("database system is ready to accept connections")) resolve("ready");
     });

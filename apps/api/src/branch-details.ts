@@ -1,0 +1,164 @@
+/** What ought to hold for a branch at each endpoint, and why: the same computation that the worker makes. */
+import { computeDesired, type Desired, type Reason, type UserId } from "@branchward/core";
+import {
+  type ActivePolicy,
+  type BranchRow,
+  type Database,
+  type GroupBinding,
+  listBranchHistory,
+  listGroupBindings,
+  listIncarnationsOf,
+  listScopesOf,
+  listStandingCheckouts,
+  listStrictNames,
+  listUsersById,
+  loadAccessFacts,
+  type ScopeState,
+  type StandingCheckout,
+} from "@branchward/store";
+import { toBranchItem } from "./items.ts";
+
+export interface BranchDetailDeps {
+  readonly db: Database;
+  readonly activePolicy: ActivePolicy;
+}
+
+const MAX_EVENTS = 100;
+
+/** Names of users by their directory id. */
+type UserNames = ReadonlyMap<string, string>;
+
+/** One scope with what policy wants of it now; null while no policy version is in force. */
+interface DesiredScope {
+  readonly scope: ScopeState;
+  readonly bindings: readonly GroupBinding[];
+  readonly desired: Desired | null;
+}
+
+/** All that is known of a branch. */
+export async function findBranchDetails(deps: BranchDetailDeps, branch: BranchRow) {
+  const { db } = deps;
+  const [incarnations, events, checkouts, { scopes, userNames }] = await Promise.all([
+    listIncarnationsOf(db, branch),
+    listBranchHistory(db, branch.id, MAX_EVENTS),
+    listStandingCheckouts(db, branch.id),
+    listDesiredScopes(deps, branch),
+  ]);
+  const visitors = await nameUsers(db, checkouts);
+  return {
+    ...toBranchItem(branch),
+    incarnations: incarnations.map(toBranchItem),
+    events: [...events],
+    checkouts: checkouts.map((checkout) => toCheckout(checkout, scopes, visitors)),
+    scopes: scopes.map((each) => toScope(each, userNames)),
+  };
+}
+
+async function listDesiredScopes(
+  { db, activePolicy }: BranchDetailDeps,
+  branch: BranchRow,
+): Promise<{ readonly scopes: readonly DesiredScope[]; readonly userNames: UserNames }> {
+  const states = await listScopesOf(db, branch.id);
+  const active = await activePolicy.find(db);
+  const strictNames = await listStrictNames(db, branch.id);
+  const facts = active === undefined ? null : await loadAccessFacts(db, { policy: active.policy, branch, strictNames });
+  const scopes = await Promise.all(
+    states.map(async (scope) => ({
+      scope,
+      bindings: await listGroupBindings(db, scope.id),
+      desired:
+        facts === null
+          ? null
+          : computeDesired({
+              ...facts,
+              incarnation: { ...facts.incarnation, id: branch.id },
+              endpoint: { name: scope.endpoint },
+            }),
+    })),
+  );
+  const users = [...(facts?.users.byId.values() ?? [])];
+  return { scopes, userNames: new Map(users.map(({ id, userName }) => [id, userName])) };
+}
+
+async function nameUsers(db: Database, checkouts: readonly StandingCheckout[]): Promise<UserNames> {
+  const ids = checkouts.flatMap(({ userId }) => (userId === null ? [] : [userId]));
+  const users = await listUsersById(db, [...new Set(ids)]);
+  return new Map(users.map(({ id, userName }) => [id, userName]));
+}
+
+function toCheckout(checkout: StandingCheckout, scopes: readonly DesiredScope[], userNames: UserNames) {
+  const { userId, actor, trust, workingCopy, startedAt } = checkout;
+  return {
+    user: userId,
+    userName: userId === null ? null : (userNames.get(userId) ?? null),
+    actor,
+    trust,
+    workingCopy,
+    startedAt,
+    expiresAt: userId === null ? null : findExpiry(scopes, userId),
+  };
+}
+
+/** When the last grant ends that the user holds by being here. */
+function findExpiry(scopes: readonly DesiredScope[], userId: UserId): Date | null {
+  const ends = scopes
+    .flatMap(({ desired }) => desired?.entitlements ?? [])
+    .flatMap(({ members }) => members.filter((member) => member.userId === userId))
+    .flatMap(({ reasons }) => reasons.flatMap(({ until }) => (until === null ? [] : [until.getTime()])));
+  return ends.length === 0 ? null : new Date(Math.max(...ends));
+}
+
+/** What a scope stands at; `pending` until what was asked for last is reached. */
+function stateOf(scope: ScopeState) {
+  return scope.reconciled >= scope.requested && scope.verdict !== null ? scope.verdict : ("pending" as const);
+}
+
+function toScope({ scope, bindings, desired }: DesiredScope, userNames: UserNames) {
+  const verdict = stateOf(scope);
+  return {
+    endpoint: scope.endpoint,
+    verdict,
+    checkedAt: scope.verdictAt,
+    dueAt: scope.dueAt,
+    mismatches: [...scope.mismatches],
+    sync: scope.lastSync,
+    entitlements: (desired?.entitlements ?? []).map(({ entitlement, members }) => ({
+      entitlement,
+      group: bindings.find((binding) => binding.entitlement === entitlement)?.displayName ?? null,
+      state: stateOfGroup(scope, verdict, entitlement),
+      members: members.map(({ userId, reasons }) => ({
+        user: userId,
+        userName: userNames.get(userId) ?? userId,
+        reasons: reasons.map(toReason),
+        until: lastEnd(reasons),
+      })),
+    })),
+    exclusions: (desired?.exclusions ?? []).map(({ userId, entitlement, cause, rule, file, line }) => {
+      return { user: userId, userName: userNames.get(userId) ?? null, entitlement, cause, rule, file, line };
+    }),
+  };
+}
+
+/** A scope that diverged did so in the groups that its mismatches name; the others read as they ought to. */
+function stateOfGroup(scope: ScopeState, verdict: ReturnType<typeof stateOf>, entitlement: string) {
+  if (verdict !== "diverged") return verdict;
+  const isNamed = scope.mismatches.some(
+    (mismatch) =>
+      typeof mismatch === "object" &&
+      mismatch !== null &&
+      "entitlement" in mismatch &&
+      mismatch.entitlement === entitlement,
+  );
+  return isNamed ? ("diverged" as const) : ("verified" as const);
+}
+
+function toReason({ rule, file, line, reference, path, kind, until }: Reason) {
+  return { rule, file, line, reference, path: [...path], kind, until };
+}
+
+/** Null when one of the reasons never ends. */
+function lastEnd(reasons: readonly Reason[]): Date | null {
+  const ends = reasons.map(({ until }) => until?.getTime() ?? Number.POSITIVE_INFINITY);
+  const last = Math.max(...ends);
+  return Number.isFinite(last) ? new Date(last) : null;
+}

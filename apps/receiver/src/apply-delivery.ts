@@ -1,0 +1,225 @@
+/** What a delivery does to the registry, to checkouts and to the scopes, in the transaction that records it. */
+import {
+  type BranchEvent,
+  decideRegistry,
+  type Incarnation,
+  type IncarnationId,
+  type NormalizedDelivery,
+  type RegistryDecision,
+} from "@branchward/core";
+import type { Logger } from "@branchward/runtime";
+import {
+  type ActivePolicy,
+  addStrictName,
+  bindWaitingCheckouts,
+  type BranchName,
+  endCheckoutsOf,
+  ensurePolicyScopes,
+  findActorUser,
+  insertBranchEvents,
+  type JoinedSources,
+  listBornOrEndedSince,
+  listLiveBranchesOf,
+  listLiveByNames,
+  lockNames,
+  lockPairings,
+  lockPolicyShared,
+  moveCheckout,
+  moveCheckouts,
+  notify,
+  type Queryable,
+  recordHead,
+  type Repository,
+  type RequestedScope,
+  requestScopesOf,
+  saveIncarnations,
+} from "@branchward/store";
+import { uuidv7 } from "uuidv7";
+import type { Source } from "./receive-delivery.ts";
+
+export interface ApplyDeps {
+  readonly log: Logger;
+  readonly activePolicy: ActivePolicy;
+  readonly endpoints: readonly string[];
+  readonly joined: JoinedSources;
+  /** False for a source whose repository has another authority for refs (rule A2). */
+  readonly isAuthority: (source: string, repository: string) => boolean;
+  readonly pairingWindowMs: number;
+}
+
+export type RecordedEvent = BranchEvent & { readonly incarnation: string | null };
+
+/** What a delivery did: its events, and the incarnations to look at again with the reason for each. */
+interface Effects {
+  readonly events: readonly RecordedEvent[];
+  readonly touched: ReadonlyMap<string, string>;
+  /** The incarnations whose registry entry changed. */
+  readonly incarnations: readonly Incarnation[];
+}
+
+const NO_EFFECTS: Effects = { events: [], touched: new Map(), incarnations: [] };
+
+/** A delivery that has a meaning, as it is recorded. */
+export interface Accepted {
+  readonly source: Pick<Source, "name" | "may">;
+  readonly delivery: NormalizedDelivery;
+  readonly repository: Repository;
+  readonly deliveryId: string;
+  readonly receivedAt: Date;
+  /** Where it is applied once more: the replay, and what of it is out of date and goes without effect. */
+  readonly replay?: { readonly id: string; readonly stale: readonly RecordedEvent[] };
+}
+
+/** Applies a delivery; the scopes that it asks for are to be enqueued once the transaction is committed. */
+export async function applyDelivery(
+  trx: Queryable,
+  deps: ApplyDeps,
+  accepted: Accepted,
+): Promise<readonly RequestedScope[]> {
+  await lockPolicyShared(trx);
+  const registry = await applyChanges(trx, deps, accepted);
+  const checkout = await applyCheckout(trx, deps, accepted);
+  const events = [...registry.events, ...checkout.events, ...(accepted.replay?.stale ?? [])];
+  await insertBranchEvents(trx, accepted.deliveryId, events, accepted.replay?.id);
+  const policy = await deps.activePolicy.find(trx);
+  const { repository } = accepted;
+  // Policy names repositories: under a new name every branch of it may be another's.
+  const others = repository.isRenamed ? await listLiveBranchesOf(trx, repository.id) : [];
+  for (const incarnation of [...others, ...registry.incarnations]) {
+    await ensurePolicyScopes(trx, policy, { repository: repository.name, incarnation, endpoints: deps.endpoints });
+  }
+  const renamed = others.map((branch) => [branch.id, "repository"] as const);
+  // Rows of scopes are locked last, in id order.
+  const requested = await requestScopesOf(trx, new Map([...renamed, ...checkout.touched, ...registry.touched]));
+  for (const incarnation of registry.incarnations) {
+    const scopes = requested.filter((scope) => scope.incarnationId === incarnation.id);
+    await recordHead(trx, incarnation.id, incarnation.head, scopes);
+  }
+  await notify(trx, "registry", "");
+  return requested;
+}
+
+async function applyChanges(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Effects> {
+  const { delivery } = accepted;
+  if (delivery.changes.length === 0) return NO_EFFECTS;
+  const refusal = refuseChanges(deps, accepted);
+  if (refusal !== null) return { ...NO_EFFECTS, events: delivery.changes.map((change) => toClaim(change, refusal)) };
+  const decision = await decide(trx, deps, accepted);
+  await saveIncarnations(trx, accepted.repository.id, decision.incarnations);
+  for (const rename of decision.renames) {
+    await addStrictName(trx, rename.incarnation, rename.from);
+    if (rename.merged !== null) await moveCheckouts(trx, rename.merged, rename.incarnation);
+  }
+  for (const incarnation of decision.incarnations) {
+    // A delete may yet turn out to be half of a rename: its checkouts stay, and give nothing while it is deleted (rule A6).
+    if (incarnation.state === "closed") await endCheckoutsOf(trx, incarnation.id);
+    if (incarnation.state === "active") await bindWaitingCheckouts(trx, accepted.repository.id, incarnation);
+  }
+  return { events: decision.events, touched: toReasons(decision), incarnations: decision.incarnations };
+}
+
+/** Only evidence of a server that may tell of refs, and that is the repository's authority, changes the registry (rules A1, A2). */
+function refuseChanges(deps: ApplyDeps, accepted: Accepted): string | null {
+  const { source } = accepted;
+  if (accepted.delivery.site === "client") return "client-claim";
+  if (!source.may.includes("refs")) return "claim";
+  return deps.isAuthority(source.name, accepted.repository.name) ? null : "not-authority";
+}
+
+function toClaim(change: NormalizedDelivery["changes"][number], note: string): RecordedEvent {
+  const { kind, refType, name, before, after } = change;
+  return { kind, refType, name, previousName: null, before, after, note, incarnation: null };
+}
+
+/** Every name that a delivery tells of. */
+export function listNames({ changes, sightings, renames }: NormalizedDelivery): readonly BranchName[] {
+  const renamed = renames.flatMap(({ refType, from, to }) => [
+    { refType, name: from },
+    { refType, name: to },
+  ]);
+  return [...changes, ...sightings, ...renamed];
+}
+
+async function decide(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<RegistryDecision> {
+  const { delivery, repository, receivedAt } = accepted;
+  const names = listNames(delivery);
+  await lockNames(trx, repository.id, names);
+  const live = await listLiveByNames(trx, repository.id, names);
+  if (!mayPair(delivery, live)) return decideWith(deps, accepted, live);
+  await lockPairings(trx, repository.id, toPairingKeys(delivery, live));
+  const since = new Date(receivedAt.getTime() - deps.pairingWindowMs);
+  const recent = await listBornOrEndedSince(trx, repository.id, since);
+  const known = new Map([...live, ...recent].map((incarnation) => [incarnation.id, incarnation]));
+  return decideWith(deps, accepted, [...known.values()]);
+}
+
+function decideWith(deps: ApplyDeps, accepted: Accepted, incarnations: readonly Incarnation[]): RegistryDecision {
+  return decideRegistry({
+    incarnations,
+    delivery: accepted.delivery,
+    receivedAt: accepted.receivedAt,
+    pairingWindowMs: deps.pairingWindowMs,
+    newId: () => uuidv7() as IncarnationId,
+  });
+}
+
+/** A push to a branch that has a known head can be no half of a rename. */
+function mayPair(delivery: NormalizedDelivery, live: readonly Incarnation[]): boolean {
+  return delivery.changes.some((change) => {
+    if (change.kind !== "push" || change.closed) return true;
+    const known = live.find(
+      (incarnation) => incarnation.refType === change.refType && incarnation.name === change.name,
+    );
+    return known === undefined || known.head === null || known.suspect;
+  });
+}
+
+function toPairingKeys(delivery: NormalizedDelivery, live: readonly Incarnation[]): readonly string[] {
+  const revisions = delivery.changes.flatMap(({ before, after }) => [before, after]);
+  const heads = live.map((incarnation) => incarnation.head);
+  return [...new Set([...revisions, ...heads, delivery.groupKey])].filter((key): key is string => key !== null);
+}
+
+function toReasons(decision: RegistryDecision): ReadonlyMap<string, string> {
+  const reasons = new Map<string, string>(decision.touched.map((id) => [id, "push"]));
+  for (const event of decision.events) {
+    if (event.incarnation !== null && reasons.has(event.incarnation)) reasons.set(event.incarnation, event.kind);
+  }
+  return reasons;
+}
+
+async function applyCheckout(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Effects> {
+  const { delivery, source } = accepted;
+  const { checkout, actor } = delivery;
+  if (checkout === null) return NO_EFFECTS;
+  const event: RecordedEvent = {
+    kind: "checkout",
+    refType: checkout.refType,
+    name: checkout.name ?? "",
+    previousName: null,
+    before: null,
+    after: checkout.revision,
+    note: null,
+    incarnation: null,
+  };
+  if (!source.may.includes("checkout")) return { ...NO_EFFECTS, events: [{ ...event, note: "claim" }] };
+  if (actor === null) return { ...NO_EFFECTS, events: [{ ...event, note: "no-actor" }] };
+  const userId = await findActorUser(trx, actor);
+  const startedAt = new Date(
+    Math.min(accepted.receivedAt.getTime(), (delivery.occurredAt ?? accepted.receivedAt).getTime()),
+  );
+  const move = await moveCheckout(trx, {
+    repositoryId: accepted.repository.id,
+    deliveryId: accepted.deliveryId,
+    actor: actor.key,
+    trust: actor.trust,
+    userId,
+    checkout,
+    startedAt,
+  });
+  if (userId === null) deps.log.info({ actor: actor.key }, "checkout by an unknown actor");
+  const note = move.note ?? (userId === null ? "unknown-actor" : null);
+  const touched = new Map(move.touched.map((id) => [id, "checkout"]));
+  const incarnation = move.entered;
+  return { events: [{ ...event, note, incarnation }], touched, incarnations: [] };
+}

@@ -1,0 +1,31 @@
+import { z } from "zod";
+import { timestamp, verdict } from "./common.ts";
+
+/** A configured endpoint and how it stands. */
+export const endpointItem = z
+  .object({
+    name: z.string(),
+    type: z.enum(["builtin", "scim"]),
+    /** As configured, where no credentials may stand; null for the built-in directory of this process. */
+    url: z.string().nullable(),
+    ci: z.enum(["required", "advisory"]),
+    concurrency: z.int(),
+    /** Scopes by what they stand at; one that is asked for and not reached is `pending`, whatever its last verdict. */
+    scopes: z.object({
+      verified: z.int(),
+      diverged: z.int(),
+      unverifiable: z.int(),
+      held: z.int(),
+      failed: z.int(),
+      pending: z.int(),
+    }),
+    /** Since when the longest waiting scope has been pending. */
+    pendingSince: timestamp.nullable(),
+    lastSync: z.object({ id: z.uuid(), verdict, finishedAt: timestamp }).nullable(),
+    /** The last run that could not finish, however long ago; `lastSync` tells whether it still fails. */
+    lastError: z.object({ sync: z.uuid(), code: z.string(), message: z.string(), at: timestamp }).nullable(),
+  })
+  .meta({ id: "Endpoint" });
+export type EndpointItem = z.output<typeof endpointItem>;
+
+export const endpointList = z.object({ items: z.array(endpointItem) });
