@@ -1,4 +1,5 @@
-/** What `npm start`, `demo`, `test`, `check` and `bench` run: brings node_modules in step with package-lock.json, then starts the program. */
+/** What `npm start`, `demo`, `test`, `check` and `bench` run: brings node_modules in step with package-lock.json and the dashboard with its sources, then starts the program. */
+import { buildDashboard } from "./build-dashboard.js";
 import { installPackages } from "./install-packages.js";
 import { followNpm } from "./follow-npm.js";
 import { exitConfiguration, runProgram } from "./run-program.js";
@@ -16,12 +17,16 @@ const programs = {
   bench: (args) => runProgram("test/bench/run.ts", args),
 };
 
+/** Programs that serve the dashboard. */
+const withDashboard = ["start", "demo", "test"];
+
 const [name, ...args] = process.argv.slice(2);
 const program = Object.hasOwn(programs, name ?? "") ? programs[name] : undefined;
 if (program === undefined) {
   console.error(`usage: node apps/cli/bin/setup.js <${Object.keys(programs).join("|")}> [arguments]`);
   process.exitCode = 2;
 } else if (await installPackages()) {
+  if (withDashboard.includes(name)) await buildDashboard();
   process.env.TURBO_TELEMETRY_DISABLED = "1";
   await program(args);
 } else {

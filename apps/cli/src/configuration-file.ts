@@ -30,10 +30,10 @@ export async function loadSetup(context: CommandContext, configFlag: string | un
   }
 }
 
-/** A path as people name it: relative where it lies below the working directory. */
-export function showFile({ cwd }: CommandContext, file: string): string {
-  const shown = relative(cwd, file);
-  return shown.startsWith("..") ? file : shown;
+/** A path as people name it: relative where it lies below the working directory or in the checkout. */
+export function showFile({ cwd, checkoutDir }: CommandContext, file: string): string {
+  const shown = [cwd, checkoutDir].map((directory) => relative(directory, file));
+  return shown.find((path) => !path.startsWith("..")) ?? file;
 }
 
 /** `--config`, BRANCHWARD_CONFIG, ./branchward.yaml, else the bundled example. */

@@ -7,7 +7,7 @@ import {
   type Logger,
   type Principal,
 } from "@branchward/runtime";
-import { createTokenSecret, type Database, findLiveToken, touchToken } from "@branchward/store";
+import { createTokenSecret, type Database, findLiveSession, findLiveToken, touchToken } from "@branchward/store";
 import { keepSecret } from "./secrets.ts";
 
 const INTERNAL: Principal = { client: "branchward", scope: "admin", tokenId: null, internal: true };
@@ -27,6 +27,7 @@ export function createTokenCheck({ db, log, adminToken, internalToken }: TokenCh
       { secret: internalToken, principal: INTERNAL },
     ],
     findToken: (secret) => findLiveToken(db, secret),
+    findSession: (secret) => findLiveSession(db, secret),
     onUse(id) {
       touchToken(db, id).catch((error: unknown) => log.warn({ err: error }, "token use not noted"));
     },

@@ -1,9 +1,16 @@
 /** Receiver, api and worker in one process, or one of them alone: what `start` runs, `demo` shows and the end-to-end tests use. */
 import { randomBytes } from "node:crypto";
 import type { RequestListener } from "node:http";
+import { join } from "node:path";
 import { createApp as createApi, createHealthApp } from "@branchward/api";
 import { ConfigurationError } from "@branchward/core";
-import { createApp as createReceiver, createRecordDelivery } from "@branchward/receiver";
+import {
+  createApp as createReceiver,
+  createRecordDelivery,
+  createReplayDelivery,
+  type RecordDeps,
+  type ReplayDelivery,
+} from "@branchward/receiver";
 import {
   type Authenticator,
   type Environment,
@@ -14,6 +21,7 @@ import {
   resolveSecrets,
 } from "@branchward/runtime";
 import { type ActivePolicy, createActivePolicy } from "@branchward/store";
+import { findReceiver } from "@branchward/vcs/receive";
 import { startWorker } from "@branchward/worker";
 import { createTokenCheck, keepAdminToken, type KeptToken } from "./access.ts";
 import { createEndpoints } from "./endpoints.ts";
@@ -23,6 +31,9 @@ import { createSources, isAuthority, joinSources, type SecretEnv } from "./sourc
 /** What a process does; all three unless told otherwise. */
 export type Role = "receiver" | "api" | "worker";
 export const ROLES: readonly Role[] = ["receiver", "api", "worker"];
+
+/** Where `npm start` builds the dashboard. */
+const DASHBOARD_DIR = join(import.meta.dirname, "..", "..", "..", "dashboard", "dist");
 
 export interface SystemOptions {
   /** Left out: all. */
@@ -105,8 +116,9 @@ async function openListener(shared: Shared, authenticator: Authenticator): Promi
   const address = { url: "" };
   const receiver = roles.includes("receiver") ? await createReceiverHandler(shared) : undefined;
   const deps = { ...record, ...work, authenticator, activePolicy, closing, log, baseUrl: () => address.url };
+  const { configuration } = loaded;
   const app = roles.includes("api")
-    ? createApi({ ...deps, configuration: loaded.configuration })
+    ? createApi({ ...deps, configuration, replay: createReplay(shared), dashboardDir: DASHBOARD_DIR })
     : createHealthApp(deps);
   const rest = app.callback();
   const route: RequestListener = (request, response) => {
@@ -118,10 +130,10 @@ async function openListener(shared: Shared, authenticator: Authenticator): Promi
   return listener;
 }
 
-async function createReceiverHandler(shared: Shared) {
-  const { record, work, loaded, activePolicy, closing, log } = shared;
+/** What recording a delivery needs, whether it comes or is replayed. */
+function toRecordDeps({ record, work, loaded, activePolicy, environment, log }: Shared): RecordDeps {
   const { configuration } = loaded;
-  const recordDelivery = createRecordDelivery({
+  return {
     db: record.db,
     queues: work.queues,
     log,
@@ -129,10 +141,22 @@ async function createReceiverHandler(shared: Shared) {
     endpoints: configuration.endpoints.map((endpoint) => endpoint.name),
     joined: joinSources(configuration),
     isAuthority: isAuthority(configuration),
-    pairingWindowMs: shared.environment.pairingWindowMs,
-  });
-  const sources = await createSources(configuration, shared.env);
-  return createReceiver({ sources, record: recordDelivery, log, now: () => new Date(), closing }).callback();
+    pairingWindowMs: environment.pairingWindowMs,
+  };
+}
+
+async function createReceiverHandler(shared: Shared) {
+  const { loaded, closing, log } = shared;
+  const sources = await createSources(loaded.configuration, shared.env);
+  const record = createRecordDelivery(toRecordDeps(shared));
+  return createReceiver({ sources, record, log, now: () => new Date(), closing }).callback();
+}
+
+/** A stored delivery was verified when it came, so that no secret is needed where only the api runs. */
+function createReplay(shared: Shared): ReplayDelivery {
+  const { sources } = shared.loaded.configuration;
+  const known = sources.map(({ name, type, may }) => [name, { name, receiver: findReceiver(type), may }] as const);
+  return createReplayDelivery({ ...toRecordDeps(shared), sources: new Map(known) });
 }
 
 async function openWorker(shared: Shared, builtin: { readonly url: string; readonly token: string }) {

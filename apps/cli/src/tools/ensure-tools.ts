@@ -5,7 +5,13 @@ import { delimiter, join } from "node:path";
 import { CommandError, EXIT } from "../context.ts";
 
 /** The Debian packages they come in. */
-const PACKAGES = { git: "git", hg: "mercurial", "redis-server": "redis-server", pg_ctlcluster: "postgresql" } as const;
+const PACKAGES = {
+  git: "git",
+  hg: "mercurial",
+  "redis-server": "redis-server",
+  pg_ctlcluster: "postgresql",
+  chromium: "chromium",
+} as const;
 
 export type Tool = keyof typeof PACKAGES;
 
