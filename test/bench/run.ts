@@ -5,8 +5,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { benchHooks } from "./hooks.ts";
+import { benchLists } from "./lists.ts";
 import { measureMemory } from "./memory.ts";
 import { benchReceiver } from "./receiver.ts";
+import { benchScim } from "./scim.ts";
 
 const MAIN = join(import.meta.dirname, "..", "..", "apps", "cli", "src", "main.ts");
 const ADMIN_TOKEN = "bench-admin-token-0123456789";
@@ -70,7 +72,11 @@ try {
   report("hook to verified verdict, idle, git push of a new branch", await benchHooks(target, directory), "ms");
   report("receiver, 16 in flight, 100 branches", await benchReceiver(target, 100), "ms");
   report("receiver, 16 in flight, one branch", await benchReceiver(target, 1), "ms");
+  await benchScim(target, report);
   report("memory after that", { pss: await measureMemory(server.pid) }, "MB");
+  for (const [question, figures] of await benchLists(directory)) {
+    report(`list of 100,000 syncs, ${question}`, figures, "ms");
+  }
 } finally {
   await rm(directory, { recursive: true, force: true });
 }

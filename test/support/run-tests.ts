@@ -31,7 +31,7 @@ async function runTests(args: readonly string[]): Promise<number> {
 }
 
 try {
-  await ensureTools(["git", "hg", "redis-server", "pg_ctlcluster"], (line) => console.log(line));
+  await ensureTools(["git", "hg", "redis-server", "pg_ctlcluster", "chromium"], (line) => console.log(line));
   process.exitCode = await runTests(process.argv.slice(2));
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));

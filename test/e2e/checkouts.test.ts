@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  type CheckoutMessage,
+  makeRevision,
+  signAgent,
+  toCheckoutBody,
+  toDeliveryId,
+  toReceiveBody,
+} from "../support/deliveries.ts";
+import { addExamplePeople, EXAMPLE_POLICY, startTestSystem, type TestSystem } from "../support/system.ts";
+
+const SOURCES = `
+sources:
+  - { name: agents, type: agent, secret: { env: AGENT_SECRET } }
+  - { name: laptops, type: agent, secret: { env: AGENT_SECRET }, may: [checkout] }
+  - { name: mirror, type: agent, secret: { env: AGENT_SECRET } }
+  - { name: servers, type: agent, secret: { env: AGENT_SECRET }, may: [refs] }
+repositories:
+  - { name: acme/shared, authority: agents, sources: [agents, laptops, mirror] }
+`;
+
+const HOURS = 3_600_000;
+/** What EXAMPLE_POLICY gives a reader. */
+const GRANT_MS = 8 * HOURS;
+
+describe.each(["postgres", "redis"] as const)("a checkout, with the queue on %s,", (backend) => {
+  let system: TestSystem;
+
+  beforeAll(async () => {
+    system = await startTestSystem({ backend, sources: SOURCES, policy: EXAMPLE_POLICY });
+    await addExamplePeople(system.people);
+  });
+  afterAll(() => system[Symbol.asyncDispose]());
+
+  async function pushBranch(repository: string, name: string): Promise<string> {
+    const body = toReceiveBody({
+      repository,
+      changes: [{ kind: "create", name, before: null, after: makeRevision() }],
+    });
+    toDeliveryId(await system.post("agents", signAgent({ body }), body));
+    return (await system.branches.find({ repository, branch: name })).id;
+  }
+
+  /** Tells a checkout; resolves with the events that it was recorded as, once they had their effect. */
+  async function checkOut(message: CheckoutMessage, source = "agents") {
+    const body = toCheckoutBody(message);
+    const id = toDeliveryId(await system.post(source, signAgent({ body }), body));
+    return (await system.api.getDelivery(id)).events;
+  }
+
+  const readers = async (id: string) => (await system.branches.holders(id))["read"];
+
+  it("gives its reader access from that moment on", async () => {
+    const id = await pushBranch("acme/start", "dev/x");
+    expect(await readers(id)).toEqual([]);
+    expect(await checkOut({ repository: "acme/start", branch: "dev/x" })).toMatchObject([
+      { kind: "checkout", name: "dev/x", note: null, incarnation: id },
+    ]);
+    expect(await readers(id)).toEqual(["alice"]);
+  });
+
+  it("of another branch in the same working copy moves the access there", async () => {
+    const [x, y] = [await pushBranch("acme/move", "dev/x"), await pushBranch("acme/move", "release/y")];
+    await checkOut({ repository: "acme/move", branch: "dev/x" });
+    await checkOut({ repository: "acme/move", branch: "release/y" });
+    expect([await readers(x), await readers(y)]).toEqual([[], ["alice"]]);
+    await checkOut({ repository: "acme/move", branch: null });
+    expect(await readers(y)).toEqual([]);
+  });
+
+  it("counts for each working copy by itself", async () => {
+    const id = await pushBranch("acme/copies", "dev/x");
+    await checkOut({ repository: "acme/copies", branch: "dev/x", workingCopy: "desk" });
+    await checkOut({ repository: "acme/copies", branch: "dev/x", workingCopy: "laptop" });
+    await checkOut({ repository: "acme/copies", branch: null, workingCopy: "desk" });
+    expect(await readers(id)).toEqual(["alice"]);
+    await checkOut({ repository: "acme/copies", branch: null, workingCopy: "laptop" });
+    expect(await readers(id)).toEqual([]);
+  });
+
+  it("expires, and a repeated one does not extend it", async () => {
+    const id = await pushBranch("acme/expiry", "dev/x");
+    const occurredAt = new Date(Date.now() - GRANT_MS + 4_000);
+    await checkOut({ repository: "acme/expiry", branch: "dev/x", occurredAt });
+    expect(await readers(id)).toEqual(["alice"]);
+    expect(await checkOut({ repository: "acme/expiry", branch: "dev/x" })).toMatchObject([{ note: "unchanged" }]);
+    await system.branches.expectHolders(id, { read: [] });
+  });
+
+  it("that happened longer ago than its grant lasts starts nothing", async () => {
+    const id = await pushBranch("acme/late", "dev/x");
+    const occurredAt = new Date(Date.now() - GRANT_MS - 1_000);
+    await checkOut({ repository: "acme/late", branch: "dev/x", occurredAt });
+    expect(await readers(id)).toEqual([]);
+  });
+
+  it("by a clock that is ahead lasts no longer than from its arrival", async () => {
+    const id = await pushBranch("acme/ahead", "dev/x");
+    await checkOut({ repository: "acme/ahead", branch: "dev/x", occurredAt: new Date(Date.now() + 24 * HOURS) });
+    expect(await readers(id)).toEqual(["alice"]);
+    const answer = await system.api.request(
+      "/v1/access?user=alice&entitlement=read&repository=acme/ahead&branch=dev/x",
+    );
+    expect(answer).toMatchObject({ status: 200, body: { allowed: true } });
+    const until = /until (\S+Z)/u.exec(JSON.stringify(answer.body))?.[1] ?? "";
+    expect(new Date(until).getTime()).toBeLessThanOrEqual(Date.now() + GRANT_MS);
+  });
+
+  it.each([
+    ["nobody the directory knows", "mallory", "unknown-actor"],
+    ["the address of nobody there", "mallory@example.com", "unknown-actor"],
+  ])("by %s starts nothing and says so", async (_, actor, note) => {
+    const repository = `acme/unknown-${actor.length}`;
+    const id = await pushBranch(repository, "dev/x");
+    expect(await checkOut({ repository, branch: "dev/x", actor })).toMatchObject([{ note }]);
+    expect(await readers(id)).toEqual([]);
+  });
+
+  it("by an e-mail address that exactly one active user has is that user's", async () => {
+    const id = await pushBranch("acme/mail", "dev/x");
+    await checkOut({ repository: "acme/mail", branch: "dev/x", actor: "bob@example.com" });
+    expect(await readers(id)).toEqual(["bob"]);
+  });
+
+  it("by somebody whom no grant names gives nothing", async () => {
+    const id = await pushBranch("acme/others", "dev/x");
+    await checkOut({ repository: "acme/others", branch: "dev/x", actor: "carol" });
+    expect(await readers(id)).toEqual([]);
+  });
+
+  it("of a branch that nobody has pushed yet counts as soon as it is pushed", async () => {
+    expect(await checkOut({ repository: "acme/early", branch: "dev/new" })).toMatchObject([{ incarnation: null }]);
+    expect(await system.api.listBranches("acme/early")).toEqual([]);
+    const id = await pushBranch("acme/early", "dev/new");
+    expect(await readers(id)).toEqual(["alice"]);
+  });
+
+  it("ends with its branch, and does not count for another of its name", async () => {
+    const old = await pushBranch("acme/ends", "dev/x");
+    await checkOut({ repository: "acme/ends", branch: "dev/x" });
+    expect(await readers(old)).toEqual(["alice"]);
+    const { head } = await system.api.getBranch(old);
+    const body = toReceiveBody({
+      repository: "acme/ends",
+      changes: [{ kind: "delete", name: "dev/x", before: head, after: null }],
+    });
+    toDeliveryId(await system.post("agents", signAgent({ body }), body));
+    expect(await readers(old)).toEqual([]);
+    const reborn = await pushBranch("acme/ends", "dev/x");
+    expect(reborn).not.toBe(old);
+    expect(await readers(reborn)).toEqual([]);
+  });
+
+  it("outlives a restart, and expires after it when its time has come", async () => {
+    const [kept, expiring] = [await pushBranch("acme/restart", "dev/x"), await pushBranch("acme/restart", "dev/y")];
+    await checkOut({ repository: "acme/restart", branch: "dev/x", workingCopy: "one" });
+    const occurredAt = new Date(Date.now() - GRANT_MS + 3_000);
+    await checkOut({ repository: "acme/restart", branch: "dev/y", workingCopy: "two", occurredAt });
+    expect([await readers(kept), await readers(expiring)]).toEqual([["alice"], ["alice"]]);
+    await system.stop();
+    await system.start();
+    await system.branches.expectHolders(expiring, { read: [] });
+    expect(await readers(kept)).toEqual(["alice"]);
+  });
+
+  it("of a source that may not tell of checkouts is recorded as a claim and gives nothing", async () => {
+    expect(await checkOut({ repository: "acme/servers", branch: "dev/x" }, "servers")).toMatchObject([
+      { note: "claim", incarnation: null },
+    ]);
+  });
+
+  it.each([
+    ["a source that may tell of checkouts alone", "laptops", "server", "claim"],
+    ["a source that is not the repository's authority", "mirror", "server", "not-authority"],
+    ["a working copy", "agents", "client", "client-claim"],
+  ] as const)("is all that counts from %s, which cannot delete a branch", async (_, source, site, note) => {
+    const name = `release/${source}`;
+    const id = await pushBranch("acme/shared", name);
+    await system.branches.expectHolders(id, { push: ["alice"] });
+    const { head } = await system.api.getBranch(id);
+    const body = toReceiveBody({
+      repository: "acme/shared",
+      site,
+      changes: [{ kind: "delete", name, before: head, after: null }],
+    });
+    const delivery = toDeliveryId(await system.post(source, signAgent({ body }), body));
+    expect((await system.api.getDelivery(delivery)).events).toMatchObject([
+      { kind: "delete", note, incarnation: null },
+    ]);
+    expect(await system.api.getBranch(id)).toMatchObject({ state: "active", suspect: false });
+    expect(await system.branches.holders(id)).toMatchObject({ push: ["alice"] });
+  });
+
+  it("from a source that shares the repository counts there", async () => {
+    const id = await pushBranch("acme/shared", "dev/together");
+    await checkOut({ repository: "acme/shared", branch: "dev/together", workingCopy: "shared" }, "laptops");
+    expect(await readers(id)).toEqual(["alice"]);
+  });
+});

@@ -1,0 +1,129 @@
+/** A second endpoint, which is not ours: what happens there, and what never happens whatever it does. */
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { createGithubRepository, type GithubRepository, makeRevision } from "../support/deliveries.ts";
+import { type ScriptedEndpoint, startScriptedEndpoint } from "../support/scripted-endpoint.ts";
+import { addExamplePeople, EXAMPLE_POLICY, startTestSystem, type TestSystem } from "../support/system.ts";
+
+const repository = "acme/endpoints";
+const waiting = { timeout: 20_000, interval: 50 };
+
+describe("an endpoint that is not ours", () => {
+  const stack = new AsyncDisposableStack();
+  const context: { system: TestSystem; endpoint: ScriptedEndpoint; github: GithubRepository } = {} as never;
+
+  beforeAll(async () => {
+    const endpoint = stack.use(await startScriptedEndpoint());
+    for (const userName of ["alice", "bob"]) await endpoint.inside.createUser({ userName, active: true });
+    const endpoints = `
+endpoints:
+  - { name: directory, type: builtin }
+  - { name: foreign, url: "${endpoint.url}", token: { env: FOREIGN_TOKEN } }
+`;
+    context.endpoint = endpoint;
+    context.system = stack.use(
+      await startTestSystem({ policy: `${EXAMPLE_POLICY}${endpoints}`, secretEnv: { FOREIGN_TOKEN: "token" } }),
+    );
+    context.github = createGithubRepository(context.system.post, repository);
+    await addExamplePeople(context.system.people);
+    await context.system.people.join("engineering", "carol");
+  });
+  afterEach(() => context.endpoint.setMood("honest"));
+  afterAll(() => stack.disposeAsync());
+
+  /** Pushes a branch; answers its head. */
+  async function pushBranch(branch: string, before: string | null = null): Promise<string> {
+    const after = makeRevision();
+    await context.github.push({ branch, before, after });
+    return after;
+  }
+
+  const verdicts = async (branch: string): Promise<Record<string, string>> => {
+    const { status } = await context.system.api.status({ repository, branch });
+    return Object.fromEntries(status.endpoints.map(({ endpoint, verdict }) => [endpoint, verdict]));
+  };
+
+  /** userNames in the entitlement group at the foreign endpoint; undefined when there is no such group. */
+  async function holders(branch: string, entitlement = "push"): Promise<readonly string[] | undefined> {
+    const { inside } = context.endpoint;
+    const [group] = await inside.findGroups(`displayName eq "${repository}:${branch}:${entitlement}"`);
+    if (group === undefined) return undefined;
+    const users = new Map((await inside.findUsers(undefined)).map((user) => [user.id, user.userName]));
+    return (group.members ?? []).map(({ value }) => users.get(value) ?? value).toSorted((a, b) => a.localeCompare(b));
+  }
+
+  it("gets its groups with those who have an account there; who has none is no mismatch", async () => {
+    await pushBranch("dev/accounts");
+    await vi.waitFor(
+      async () => expect(await verdicts("dev/accounts")).toEqual({ directory: "verified", foreign: "verified" }),
+      waiting,
+    );
+    expect(await holders("dev/accounts")).toEqual(["alice", "bob"]);
+  });
+
+  it("is written nothing when nothing differs", async () => {
+    const head = await pushBranch("dev/quiet");
+    await vi.waitFor(async () => expect(await verdicts("dev/quiet")).toMatchObject({ foreign: "verified" }), waiting);
+    const writes = context.endpoint.countWrites();
+    await pushBranch("dev/quiet", head);
+    await vi.waitFor(async () => expect(await verdicts("dev/quiet")).toMatchObject({ foreign: "verified" }), waiting);
+    expect(context.endpoint.countWrites()).toBe(writes);
+  });
+
+  it("loses an outsider at the next look", async () => {
+    await pushBranch("dev/drift");
+    await vi.waitFor(async () => expect(await holders("dev/drift")).toEqual(["alice", "bob"]), waiting);
+    const { inside } = context.endpoint;
+    const outsider = await inside.createUser({ userName: "mallory", active: true });
+    const [group] = await inside.findGroups(`displayName eq "${repository}:dev/drift:push"`);
+    await inside.patchMembers(group?.id ?? "", { add: [outsider.id], remove: [] });
+    await context.system.api.request("/v1/syncs", { method: "POST", body: { repository, branch: "dev/drift" } });
+    await vi.waitFor(async () => expect(await holders("dev/drift")).toEqual(["alice", "bob"]), waiting);
+  });
+
+  it("is not believed when it answers success and does nothing, and is verified once it listens", async () => {
+    context.endpoint.setMood("deaf");
+    await pushBranch("dev/liar");
+    await vi.waitFor(
+      async () => expect(await verdicts("dev/liar")).toEqual({ directory: "verified", foreign: "diverged" }),
+      waiting,
+    );
+    const { http, status } = await context.system.api.status({ repository, branch: "dev/liar" });
+    expect([http, status.state]).toEqual([409, "diverged"]);
+    const [branch] = await context.system.api.listBranches(repository, "dev/liar");
+    const details = await context.system.api.request(`/v1/branches/${branch?.id ?? ""}`);
+    expect(JSON.stringify(details.body)).toContain("ignored-operation");
+    context.endpoint.setMood("honest");
+    await vi.waitFor(async () => expect(await verdicts("dev/liar")).toMatchObject({ foreign: "verified" }), waiting);
+    expect(await holders("dev/liar")).toEqual(["alice", "bob"]);
+  });
+
+  it.each(["broken", "gone"] as const)(
+    "loses nobody while it is %s, says that it failed, and recovers by itself",
+    async (mood) => {
+      const branch = `dev/${mood}`;
+      const head = await pushBranch(branch);
+      await vi.waitFor(async () => expect(await verdicts(branch)).toMatchObject({ foreign: "verified" }), waiting);
+      context.endpoint.setMood(mood);
+      await pushBranch(branch, head);
+      await vi.waitFor(
+        async () => expect(await verdicts(branch)).toEqual({ directory: "verified", foreign: "failed" }),
+        waiting,
+      );
+      expect(await holders(branch)).toEqual(["alice", "bob"]);
+      context.endpoint.setMood("honest");
+      await vi.waitFor(async () => expect(await verdicts(branch)).toMatchObject({ foreign: "verified" }), waiting);
+      expect(await holders(branch)).toEqual(["alice", "bob"]);
+    },
+  );
+
+  it("delays nobody else while it is slow", async () => {
+    context.endpoint.setMood("slow");
+    await pushBranch("dev/slow");
+    await vi.waitFor(
+      async () => expect(await verdicts("dev/slow")).toEqual({ directory: "verified", foreign: "pending" }),
+      waiting,
+    );
+    context.endpoint.setMood("honest");
+    await vi.waitFor(async () => expect(await verdicts("dev/slow")).toMatchObject({ foreign: "verified" }), waiting);
+  });
+});

@@ -1,0 +1,72 @@
+/** A SCIM endpoint that is not ours, on a real socket, which misbehaves on demand. */
+import {
+  createGroupType,
+  createScimClient,
+  createScimProvider,
+  createUserType,
+  type ScimClient,
+} from "@branchward/scim";
+import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
+
+/**
+ * `honest`; `deaf`: answers writes with success and does nothing; `broken`: answers 500; `gone`: drops connections;
+ * `slow`: answers when it is let go.
+ */
+export type Mood = "honest" | "deaf" | "broken" | "gone" | "slow";
+
+export interface ScriptedEndpoint extends AsyncDisposable {
+  readonly url: string;
+  /** Sees and writes what is there, whatever the mood. */
+  readonly inside: ScimClient;
+  setMood(mood: Mood): void;
+  /** Writes that were asked for since the start. */
+  countWrites(): number;
+}
+
+export async function startScriptedEndpoint(): Promise<ScriptedEndpoint> {
+  const state = { mood: "honest" as Mood, writes: 0, release: Promise.withResolvers<void>() };
+  const store = createMemoryStore();
+  const address = { url: "" };
+  const provider = createScimProvider<undefined>({
+    store,
+    types: [createUserType(), createGroupType()],
+    baseUrl: () => address.url,
+    maxResults: 100,
+  });
+  const honest = await serveProvider(provider);
+  const moody = await serveProvider({
+    async handle(request) {
+      const isWrite = request.method !== "GET";
+      if (isWrite) state.writes += 1;
+      if (state.mood === "gone") throw new Error("connection dropped");
+      if (state.mood === "broken") return { status: 500, headers: {}, body: { detail: "out of order" } };
+      if (state.mood === "slow") await state.release.promise;
+      if (state.mood === "deaf" && isWrite) return pretend(request.method);
+      return provider.handle(request);
+    },
+  });
+  address.url = moody.url;
+  return {
+    url: moody.url,
+    inside: createScimClient({ url: honest.url, token: () => "inside", deadlineMs: 5_000, maxBytes: 1 << 20 }),
+    setMood(mood) {
+      state.mood = mood;
+      if (mood === "slow") state.release = Promise.withResolvers<void>();
+      else state.release.resolve();
+    },
+    countWrites: () => state.writes,
+    async [Symbol.asyncDispose]() {
+      state.release.resolve();
+      await moody[Symbol.asyncDispose]();
+      await honest[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What a server says that ignores what it is told. */
+function pretend(method: string): { status: number; headers: Record<string, string>; body: unknown } {
+  const headers = { "content-type": "application/scim+json" };
+  if (method !== "POST") return { status: 204, headers: {}, body: undefined };
+  const schemas = ["urn:ietf:params:scim:schemas:core:2.0:Group"];
+  return { status: 201, headers, body: { schemas, id: "made-up", displayName: "made up", members: [] } };
+}
