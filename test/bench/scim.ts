@@ -37,15 +37,21 @@ export async function benchScim(target: Target, report: Report): Promise<void> {
     await makeGroup(ours, 5_000);
     report("SCIM, 10,000 users, a group of 5,000, 8 in flight", await measureAll(ours), "calls/s");
   }
-  {
-    await using peer = await startPeer();
-    await fill(peer, 10_000, 100);
-    await makeGroup(peer, 5_000);
-    report("  the same, scimmy-routers in memory", await measureAll(peer), "calls/s");
-  }
   await fill(ours, 50_000);
   await makeGroup(ours, 50_000);
   report("SCIM, 50,000 users, a group of 50,000, 8 in flight", await measureAll(ours), "calls/s");
+  try {
+    await benchPeer(report);
+  } catch (error) {
+    console.log(`  scimmy-routers gave up: ${String(error)}`);
+  }
+}
+
+async function benchPeer(report: Report): Promise<void> {
+  await using peer = await startPeer();
+  await fill(peer, 10_000, 100);
+  await makeGroup(peer, 5_000);
+  report("SCIM, 10,000 users, scimmy-routers in memory", await measureAll(peer), "calls/s");
 }
 
 function connect(url: string, token: string): Side {

@@ -15,8 +15,9 @@ sources:
   - { name: laptops, type: agent, secret: { env: AGENT_SECRET }, may: [checkout] }
   - { name: mirror, type: agent, secret: { env: AGENT_SECRET } }
   - { name: servers, type: agent, secret: { env: AGENT_SECRET }, may: [refs] }
+  - { name: strict, type: agent, secret: { env: AGENT_SECRET }, may: [checkout], requireTrust: token }
 repositories:
-  - { name: acme/shared, authority: agents, sources: [agents, laptops, mirror] }
+  - { name: acme/shared, authority: agents, sources: [agents, laptops, mirror, strict] }
 `;
 
 const HOURS = 3_600_000;
@@ -189,6 +190,24 @@ describe.each(["postgres", "redis"] as const)("a checkout, with the queue on %s,
     ]);
     expect(await system.api.getBranch(id)).toMatchObject({ state: "active", suspect: false });
     expect(await system.branches.holders(id)).toMatchObject({ push: ["alice"] });
+  });
+
+  it("that is only claimed starts nothing where its source wants a token, and ends the stay before it (rule B6)", async () => {
+    const id = await pushBranch("acme/shared", "dev/strict");
+    await checkOut({ repository: "acme/shared", branch: "dev/strict", workingCopy: "strict" }, "laptops");
+    expect(await readers(id)).toEqual(["alice"]);
+    const other = await pushBranch("acme/shared", "dev/stricter");
+    const message = { repository: "acme/shared", branch: "dev/stricter", workingCopy: "strict" };
+    expect(await checkOut(message, "strict")).toMatchObject([{ kind: "checkout", note: "untrusted" }]);
+    expect([await readers(id), await readers(other)]).toEqual([[], []]);
+  });
+
+  it("of a source that was not told what it may do stands as a finding (rule A1)", async () => {
+    const findings = await system.api.listFindings();
+    const sources = findings
+      .filter((finding) => finding.kind === "source-may-default")
+      .map((finding) => finding.subject);
+    expect(sources.toSorted((a, b) => a.localeCompare(b))).toEqual(["agents", "mirror"]);
   });
 
   it("from a source that shares the repository counts there", async () => {

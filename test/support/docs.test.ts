@@ -1,6 +1,6 @@
 /** The documentation says what the code does: commands, options, variables, patterns, configurations, links. */
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { compilePattern, matchesPattern, parseConfiguration } from "@branchward/core";
 import { ENVIRONMENT_VARIABLES } from "@branchward/runtime";
@@ -129,6 +129,36 @@ describe("docs/configuration.md", () => {
   });
 });
 
+describe("docs/architecture.md", () => {
+  const text = read("docs/architecture.md");
+  const readAll = (pattern: string): string =>
+    globSync(pattern, { cwd: root })
+      .filter((file) => !file.endsWith(".test.ts"))
+      .map(read)
+      .join("\n");
+
+  it("has every route below /v1, and no other", () => {
+    const served = listMatches(readAll("apps/api/src/routes/*.ts"), /path: "(\/v1\/[^"]+)"/gu);
+    const documented = listMatches(sectionOf(text, "## Routes"), /(\/v1\/[^\s`]+)/gu);
+    expect(served.length).toBeGreaterThan(10);
+    expect(sorted(documented)).toEqual(sorted(served.map((path) => path.replaceAll(/:(\w+)/gu, "{$1}"))));
+  });
+
+  it("has every table and view, and no other", () => {
+    const made = listMatches(readAll("packages/store/migrations/*.sql"), /^create (?:table|view) (\w+)/gmu);
+    const cells = listMatches(sectionOf(text, "## Tables"), /^\| (`[^|]+) \|/gmu);
+    expect(sorted(cells.flatMap((cell) => listMatches(cell, /`(\w+)`/gu)))).toEqual(sorted(made));
+  });
+});
+
+describe("docs/dashboard.md", () => {
+  it("has the picture of every page", () => {
+    const drawn = globSync("docs/images/*-1280-light.png", { cwd: root }).map((file) => basename(file));
+    expect(drawn.length).toBeGreaterThan(5);
+    expect(sorted(listMatches(read("docs/dashboard.md"), /src="images\/([^"]+)"/gu))).toEqual(sorted(drawn));
+  });
+});
+
 describe("every page", () => {
   const examples = pages.flatMap((page) =>
     listMatches(read(page), /^```yaml\n(.*?)^```$/gmsu)
@@ -147,6 +177,14 @@ describe("every page", () => {
   it.each(pages)("%s links to files and headings that are there", (page) => {
     const links = listMatches(read(page), /\]\(([^)\s]+)\)/gu).filter((link) => !/^https?:/u.test(link));
     expect(links.filter((link) => !leadsSomewhere(page, link))).toEqual([]);
+  });
+
+  it.each(pages)("%s shows pictures that are there, for light and for dark", (page) => {
+    const text = read(page);
+    const light = listMatches(text, /<img [^>]*src="([^"]+)"/gu);
+    const dark = listMatches(text, /<source media="\(prefers-color-scheme: dark\)" srcset="([^"]+)"/gu);
+    expect(dark).toEqual(light.map((file) => file.replace("-light.", "-dark.")));
+    expect([...light, ...dark].filter((file) => !leadsSomewhere(page, file))).toEqual([]);
   });
 
   it.each(pages)("%s names scripts that package.json has", (page) => {

@@ -61,7 +61,7 @@ const NO_EFFECTS: Effects = { events: [], touched: new Map(), incarnations: [] }
 
 /** A delivery that has a meaning, as it is recorded. */
 export interface Accepted {
-  readonly source: Pick<Source, "name" | "may">;
+  readonly source: Pick<Source, "name" | "may" | "requireTrust">;
   readonly delivery: NormalizedDelivery;
   readonly repository: Repository;
   readonly deliveryId: string;
@@ -204,7 +204,9 @@ async function applyCheckout(trx: Queryable, deps: ApplyDeps, accepted: Accepted
   };
   if (!source.may.includes("checkout")) return { ...NO_EFFECTS, events: [{ ...event, note: "claim" }] };
   if (actor === null) return { ...NO_EFFECTS, events: [{ ...event, note: "no-actor" }] };
-  const userId = await findActorUser(trx, actor);
+  // What is claimed where a token is wanted ends the stay before it and starts none (rule B6).
+  const isTrusted = source.requireTrust === "claim" || actor.trust === "token";
+  const userId = isTrusted ? await findActorUser(trx, actor) : null;
   const startedAt = new Date(
     Math.min(accepted.receivedAt.getTime(), (delivery.occurredAt ?? accepted.receivedAt).getTime()),
   );
@@ -218,7 +220,7 @@ async function applyCheckout(trx: Queryable, deps: ApplyDeps, accepted: Accepted
     startedAt,
   });
   if (userId === null) deps.log.info({ actor: actor.key }, "checkout by an unknown actor");
-  const note = move.note ?? (userId === null ? "unknown-actor" : null);
+  const note = move.note ?? (isTrusted ? (userId === null ? "unknown-actor" : null) : "untrusted");
   const touched = new Map(move.touched.map((id) => [id, "checkout"]));
   const incarnation = move.entered;
   return { events: [{ ...event, note, incarnation }], touched, incarnations: [] };

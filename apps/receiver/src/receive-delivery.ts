@@ -1,7 +1,7 @@
 /** POST /hooks/{source}: the order of checks is part of the contract. */
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import { InvalidInputError, NotFoundError, UnauthorizedError, UnavailableError } from "@branchward/core";
+import { InvalidInputError, NotFoundError, type Trust, UnauthorizedError, UnavailableError } from "@branchward/core";
 import { HttpError, isDatabaseAway, type Logger, mediaType, parseJson, readBody } from "@branchward/runtime";
 import type { SourceReceiver } from "@branchward/vcs/receive";
 import type { RecordDelivery } from "./record-delivery.ts";
@@ -13,6 +13,8 @@ export interface Source {
   /** Several while one is rotated. */
   readonly secrets: readonly Uint8Array[];
   readonly may: readonly ("checkout" | "refs")[];
+  /** Checkouts with less start nothing (rule B6). */
+  readonly requireTrust: Trust;
 }
 
 export interface ReceiveDeps {

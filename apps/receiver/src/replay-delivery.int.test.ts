@@ -58,7 +58,7 @@ describe("a replayed delivery", () => {
   afterAll(() => context.stack.disposeAsync());
 
   function createSource(may: Source["may"]): Source {
-    return { name: "git", receiver, secrets: [], may };
+    return { name: "git", receiver, secrets: [], may, requireTrust: "claim" };
   }
 
   /** Receives what the body means, from a source that may do so much. */

@@ -22,7 +22,7 @@ import type { Source } from "./receive-delivery.ts";
 import { enqueue, type RecordDeps } from "./record-delivery.ts";
 
 export interface ReplayDeps extends RecordDeps {
-  readonly sources: ReadonlyMap<string, Pick<Source, "name" | "receiver" | "may">>;
+  readonly sources: ReadonlyMap<string, Pick<Source, "name" | "receiver" | "may" | "requireTrust">>;
 }
 
 export interface ReplayRequest {
@@ -69,7 +69,7 @@ export function createReplayDelivery(deps: ReplayDeps): ReplayDelivery {
 interface Replaying {
   readonly request: ReplayRequest;
   readonly stored: DeliveryDetails;
-  readonly source: Pick<Source, "name" | "may">;
+  readonly source: Pick<Source, "name" | "may" | "requireTrust">;
   readonly delivery: NormalizedDelivery;
 }
 

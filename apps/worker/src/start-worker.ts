@@ -1,7 +1,8 @@
 /** The worker: consumes the queues, keeps timers, activates what the configuration file proposes. */
+import type { SourceConfiguration } from "@branchward/core";
 import { type QueueBackend, type Queues, startWorkers } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
-import type { ActivePolicy, Database } from "@branchward/store";
+import { type ActivePolicy, type Database, raiseFinding, resolveFinding } from "@branchward/store";
 import { createFanOut } from "./directory/fan-out.ts";
 import type { Endpoint } from "./endpoint/endpoint.ts";
 import { activatePolicy, type ProposedPolicy } from "./policy/activate-policy.ts";
@@ -17,12 +18,14 @@ export interface WorkerDeps {
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   readonly pairingWindowMs: number;
   readonly policy: ProposedPolicy;
+  readonly sources: readonly Pick<SourceConfiguration, "name" | "isMayGiven">[];
   readonly log: Logger;
 }
 
 /** Starts working; ready when it resolves. Disposing waits for running jobs. */
 export async function startWorker(deps: WorkerDeps): Promise<AsyncDisposable> {
   await activatePolicy({ db: deps.db, queues: deps.queues, endpoints: [...deps.endpoints.keys()] }, deps.policy);
+  await raiseSourceFindings(deps);
   const reconcile = createReconcileScope(deps);
   const wake = createWake(deps);
   await using stack = new AsyncDisposableStack();
@@ -42,4 +45,20 @@ export async function startWorker(deps: WorkerDeps): Promise<AsyncDisposable> {
   await workers.waitUntilReady();
   stack.use(await keepSweepScheduled(deps));
   return stack.move();
+}
+
+/** A source that was not told what it may do may do both, which stands as a finding (rule A1). */
+async function raiseSourceFindings({ db, sources }: WorkerDeps): Promise<void> {
+  for (const { name, isMayGiven } of sources) {
+    if (isMayGiven) await resolveFinding(db, "source-may-default", name);
+    else {
+      await raiseFinding(db, {
+        kind: "source-may-default",
+        subject: name,
+        severity: "info",
+        message:
+          "may is left out, so that the source may tell of checkouts and of refs: write may: [checkout], may: [refs] or both",
+      });
+    }
+  }
 }

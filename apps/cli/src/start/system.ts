@@ -155,7 +155,9 @@ async function createReceiverHandler(shared: Shared) {
 /** A stored delivery was verified when it came, so that no secret is needed where only the api runs. */
 function createReplay(shared: Shared): ReplayDelivery {
   const { sources } = shared.loaded.configuration;
-  const known = sources.map(({ name, type, may }) => [name, { name, receiver: findReceiver(type), may }] as const);
+  const known = sources.map(
+    ({ name, type, may, requireTrust }) => [name, { name, receiver: findReceiver(type), may, requireTrust }] as const,
+  );
   return createReplayDelivery({ ...toRecordDeps(shared), sources: new Map(known) });
 }
 
@@ -170,6 +172,7 @@ async function openWorker(shared: Shared, builtin: { readonly url: string; reado
     endpoints: await createEndpoints(configuration, { env, builtin }),
     pairingWindowMs: environment.pairingWindowMs,
     policy: { text, file: configuration.file, author: "file" },
+    sources: configuration.sources,
     log,
   });
 }

@@ -49,6 +49,7 @@ describe("a configuration", () => {
         name: "github",
         secret: [{ env: "GITHUB_WEBHOOK_SECRET" }],
         may: ["checkout", "refs"],
+        isMayGiven: false,
         requireTrust: "claim",
         api: null,
       },

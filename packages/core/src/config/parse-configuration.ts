@@ -97,6 +97,7 @@ function readSource(reader: Reader, node: Node): SourceConfiguration {
     type: fields.type ?? "agent",
     secret: fields.secret ?? [],
     may: fields.may ?? [],
+    isMayGiven: childOf(node, "may").value !== undefined,
     identity: { attribute: identity.attribute ?? "", match: identity.match ?? "key" },
     requireTrust: fields.requireTrust ?? "token",
     api: apiNode.value === undefined ? null : { url: api.url ?? null, token: api.token ?? [] },

@@ -12,6 +12,8 @@ export interface SourceConfiguration {
   /** Several during a rotation; the first one signs. */
   readonly secret: readonly SecretReference[];
   readonly may: readonly ("checkout" | "refs")[];
+  /** False where `may` was left out, which means both and stands as a finding (rule A1). */
+  readonly isMayGiven: boolean;
   /** The directory attribute that is compared with the actor's key or e-mail (rule B5). */
   readonly identity: { readonly attribute: string; readonly match: "key" | "email" };
   /** Checkouts with less start nothing (rule B6). */
