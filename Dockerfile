@@ -4,8 +4,12 @@ WORKDIR /branchward
 COPY package.json package-lock.json turbo.json tsconfig.json ./
 COPY packages ./packages
 COPY apps ./apps
-# Node is the image's own and PostgreSQL a server's, so that neither is installed with the packages.
-RUN npm ci --no-audit --no-fund --ignore-scripts \
+# Node is the image's own and PostgreSQL a server's, so that neither stays with the packages once the dashboard is built.
+RUN node --input-type=module --eval " \
+      import { installPackages } from './apps/cli/bin/install-packages.js'; \
+      import { buildDashboard } from './apps/cli/bin/build-dashboard.js'; \
+      if (!(await installPackages())) process.exit(1); \
+      await buildDashboard();" \
  && npm prune --omit=dev --omit=optional --no-audit --no-fund
 
 FROM node:24.21.0-bookworm-slim
