@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { AppError } from "@branchward/core";
+import { AppError, UnavailableError } from "@branchward/core";
 import { createLogger, openShutdownSignal, waitForAbort } from "@branchward/runtime";
 import pc from "picocolors";
 import { loadSetup, type Setup } from "../configuration-file.ts";
@@ -30,6 +30,8 @@ export async function start(context: CommandContext, options: StartOptions): Pro
     secretEnv,
     log,
   }).catch((error: unknown) => {
+    // What is away may come back, and a supervisor may try again; what is misconfigured will not mend by itself.
+    if (error instanceof UnavailableError) throw new CommandError(EXIT.failed, error.message);
     if (error instanceof AppError) throw new CommandError(EXIT.config, error.message);
     throw error;
   });

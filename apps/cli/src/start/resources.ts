@@ -1,4 +1,5 @@
 /** What a process of Branchward stands on: the record in PostgreSQL, and the queue beside it or on Redis. */
+import { UnavailableError } from "@branchward/core";
 import {
   type BackendTarget,
   createQueues,
@@ -7,7 +8,7 @@ import {
   type QueueBackend,
   type Queues,
 } from "@branchward/queue";
-import type { Environment, Logger } from "@branchward/runtime";
+import { type Environment, isDatabaseAway, type Logger } from "@branchward/runtime";
 import { startEmbeddedPostgres } from "@branchward/runtime/postgres";
 import { connectDatabase, type Database, migrateStore, type Notifications, openNotifications } from "@branchward/store";
 
@@ -30,7 +31,10 @@ export async function openRecord({ databaseUrl, dataDir }: Environment, log: Log
   const url = databaseUrl ?? embedded?.url ?? "";
   const onError = (error: Error): void => log.warn({ err: error }, "database connection");
   const { db } = stack.use(connectDatabase({ url, max: POOL_MAX, onError }));
-  await migrateStore(db);
+  await migrateStore(db).catch((cause: unknown) => {
+    if (!isDatabaseAway(cause)) throw cause;
+    throw new UnavailableError(`the database of DATABASE_URL cannot be reached: ${String(cause)}`, { cause });
+  });
   const notifications = stack.use(await openNotifications(url, onError));
   const held = stack.move();
   const ended = embedded?.ended ?? new Promise<never>(() => undefined);
