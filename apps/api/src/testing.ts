@@ -1,5 +1,5 @@
 /** An api of its own on a fresh database, for tests: real HTTP, real PostgreSQL, BullMQ beside the record. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NotFoundError, parseConfiguration } from "@branchward/core";
@@ -48,8 +48,10 @@ export async function openTestApi(replay: ReplayDelivery = neverReplay): Promise
   await migrateQueue(target);
   const backend = stack.use(openQueueBackend(target, fail));
   const queues = stack.use(createQueues(backend, ["directory", "hg"]));
-  const dashboardDir = await mkdtemp(join(tmpdir(), "branchward-dashboard-"));
-  stack.defer(() => rm(dashboardDir, { recursive: true }));
+  const directory = await mkdtemp(join(tmpdir(), "branchward-dashboard-"));
+  const dashboardDir = join(directory, "dist");
+  await mkdir(dashboardDir);
+  stack.defer(() => rm(directory, { recursive: true }));
   const parsed = parseConfiguration(CONFIGURATION, "branchward.yaml");
   if ("problems" in parsed) throw new Error(JSON.stringify(parsed.problems));
   const { db } = database;
