@@ -128,7 +128,8 @@ export {
   listDisplayNames,
 } from "./plan/entitlement-group.ts";
 export { judgeSync, type JudgeInput } from "./plan/judge-sync.ts";
-export { planSync } from "./plan/plan-sync.ts";
+export { planSync, removalKey } from "./plan/plan-sync.ts";
+export { type Drift, isRevocationCause, leaveDrift, suspendPlan } from "./plan/restrain-plan.ts";
 export type {
   ActualGroup,
   Addition,
@@ -144,5 +145,14 @@ export type {
   RemovalCause,
   ScopeBranch,
 } from "./plan/types.ts";
+
+export {
+  type GroupOverLimit,
+  type GuardedGroup,
+  type GuardedRemoval,
+  type GuardInput,
+  type GuardJudgement,
+  judgeRemovals,
+} from "./guards/judge-removals.ts";
 
 export { explainAccess, type AccessQuestion, type AccessReason, type Explanation } from "./explain/explain-access.ts";

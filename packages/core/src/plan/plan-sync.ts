@@ -30,11 +30,12 @@ export function planSync(input: PlanInput): Plan {
     ...groups.flatMap((group) => group.additions),
   ];
   return {
-    operations: operations,
+    operations,
     effective: groups.map((group) => group.effective),
     gone: leaving.map(({ actual }) => actual.id),
     adopted: held.adopted,
     missing: groups.flatMap(({ entitlement, missing }) => missing.map((userId) => ({ entitlement, userId }))),
+    keptBack: groups.flatMap((group) => group.keptBack),
     withheld: groups.flatMap(({ entitlement, withheld }) => withheld.map((userId) => ({ entitlement, userId }))),
     dueAt: dueAt(input),
   };
@@ -81,11 +82,24 @@ function bindGroups({ branch, actual, bindings, desired }: PlanInput): HeldGroup
   };
 }
 
-/** A deleted branch keeps its emptied groups for the pairing window, whatever policy says (rule A6). */
-function isWanted({ branch, desired }: PlanInput, group: HeldGroup): boolean {
-  return (
-    branch.state === "deleted" || desired.entitlements.some(({ entitlement }) => entitlement === group.entitlement)
-  );
+/** Names a member of an entitlement group, for `PlanInput.keptBack`. */
+export function removalKey(entitlement: Entitlement, member: string): string {
+  return JSON.stringify([entitlement, member]);
+}
+
+function isKeptBack({ keptBack }: PlanInput, { entitlement }: HeldGroup, member: string): boolean {
+  return keptBack?.has(removalKey(entitlement, member)) ?? false;
+}
+
+/**
+ * A deleted branch keeps its emptied groups for the pairing window, whatever policy says (rule A6); a group that guards
+ * keep members in stays for them.
+ */
+function isWanted(input: PlanInput, group: HeldGroup): boolean {
+  const { branch, desired } = input;
+  if (branch.state === "deleted") return true;
+  if (desired.entitlements.some(({ entitlement }) => entitlement === group.entitlement)) return true;
+  return group.actual.members.some((member) => isKeptBack(input, group, member));
 }
 
 function windowEndMs({ branch, pairingWindowMs }: PlanInput): number | null {
@@ -112,6 +126,7 @@ interface PlannedGroup {
   readonly additions: readonly Operation[];
   readonly missing: readonly UserId[];
   readonly withheld: readonly UserId[];
+  readonly keptBack: Plan["keptBack"];
 }
 
 function planGroups(
@@ -121,11 +136,9 @@ function planGroups(
 ): readonly PlannedGroup[] {
   const { branch, desired } = input;
   const leavingIds = new Set(leaving.map((group) => group.actual.id));
-  const isDeleted = branch.state === "deleted";
   // The groups of a deleted branch are those that it has: none is made for it.
-  const entitlements = isDeleted
-    ? staying.map((group) => group.entitlement)
-    : desired.entitlements.map((group) => group.entitlement);
+  const wanted = branch.state === "deleted" ? [] : desired.entitlements;
+  const entitlements = [...staying, ...wanted].map((group) => group.entitlement);
   const strangers = input.actual.filter((group) => !leavingIds.has(group.id));
   return [...new Set(entitlements)].toSorted().map((entitlement) => {
     const held = staying.find((group) => group.entitlement === entitlement);
@@ -165,6 +178,8 @@ function planGroup(input: PlanInput, { entitlement, held, displayName }: Chosen)
   const additions = desired.additionsWithheld ? [] : absent;
   const withheld = desired.additionsWithheld ? absent : [];
   const wanted = new Set(usable.filter((each) => !withheld.includes(each)).map(({ member }) => member));
+  const keptBack = held === undefined ? [] : listKeptBack(input, held, wanted);
+  for (const { member } of keptBack) wanted.add(member);
   const extension = toBranchEntitlement(branch, entitlement);
   const externalId = externalIdOf(branch.incarnation, entitlement);
   const made: Operation[] =
@@ -188,7 +203,14 @@ function planGroup(input: PlanInput, { entitlement, held, displayName }: Chosen)
     additions: made,
     missing: mapped.filter(({ member }) => member === undefined).map(({ userId }) => userId),
     withheld: withheld.map(({ userId }) => userId),
+    keptBack,
   };
+}
+
+function listKeptBack(input: PlanInput, group: HeldGroup, wanted: ReadonlySet<string>): Plan["keptBack"] {
+  const { entitlement, actual } = group;
+  const members = actual.members.filter((member) => !wanted.has(member) && isKeptBack(input, group, member));
+  return toRemovals(input, group, members).map((removal) => ({ ...removal, entitlement }));
 }
 
 function isSame<T extends object>(a: T, b: T): boolean {
@@ -200,12 +222,17 @@ function isSame<T extends object>(a: T, b: T): boolean {
 function removals(input: PlanInput, group: HeldGroup, wanted: ReadonlySet<string>): Operation[] {
   const surplus = group.actual.members.filter((member) => !wanted.has(member));
   if (surplus.length === 0) return [];
+  const { entitlement, actual } = group;
+  return [{ kind: "removeMembers", entitlement, groupId: actual.id, removals: toRemovals(input, group, surplus) }];
+}
+
+function toRemovals(input: PlanInput, group: HeldGroup, members: readonly string[]): readonly Removal[] {
+  if (members.length === 0) return [];
   const users = usersByAccount(input);
-  const list = surplus.map((member): Removal => {
+  return members.map((member) => {
     const userId = users.get(member) ?? null;
     return { member, userId, cause: causeOf(input, group, userId) };
   });
-  return [{ kind: "removeMembers", entitlement: group.entitlement, groupId: group.actual.id, removals: list }];
 }
 
 /** Only users that an exclusion names can have a cause of their own; for all others the endpoint's id says enough. */
@@ -219,11 +246,15 @@ function usersByAccount({ desired, accountOf }: PlanInput): ReadonlyMap<string, 
 
 const causeOfState = { active: null, closed: "closed", deleted: "deleted" } as const;
 
-function causeOf({ branch, desired }: PlanInput, group: HeldGroup, userId: UserId | null): RemovalCause {
+function causeOf(input: PlanInput, group: HeldGroup, userId: UserId | null): RemovalCause {
+  const { branch, desired, isRenaming = false } = input;
   if (group.isMerged) return "merged";
   const ofState = causeOfState[branch.state];
   if (ofState !== null) return ofState;
-  if (!desired.entitlements.some(({ entitlement }) => entitlement === group.entitlement)) return "unmentioned";
   const isTheirs = (each: Exclusion) => each.userId === userId && each.entitlement === group.entitlement;
-  return desired.exclusions.find(isTheirs)?.cause ?? "not-granted";
+  const excluded = desired.exclusions.find(isTheirs)?.cause;
+  if (excluded !== undefined) return excluded;
+  if (isRenaming) return "rename";
+  const isMentioned = desired.entitlements.some(({ entitlement }) => entitlement === group.entitlement);
+  return isMentioned ? "not-granted" : "unmentioned";
 }

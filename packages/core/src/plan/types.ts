@@ -61,6 +61,10 @@ export interface PlanInput {
   readonly pairingWindowMs: number;
   /** The endpoint's id for a directory user (rule C5); undefined where there is no usable account. */
   readonly accountOf: (userId: UserId) => string | undefined;
+  /** While a rename is not verified whoever loses loses by it, and no guard looks at that (rules A5, C1). */
+  readonly isRenaming?: boolean;
+  /** Keys of removals that guards keep back (`removalKey`); the members stay in the effective set (rule C1). */
+  readonly keptBack?: ReadonlySet<string>;
 }
 
 export type RemovalCause = Exclusion["cause"] | "deleted" | "closed" | "merged" | "unmentioned" | "not-granted";
@@ -130,6 +134,8 @@ export interface Plan {
   readonly adopted: readonly GroupBinding[];
   /** Desired members without a usable account at the endpoint (rule C5). */
   readonly missing: readonly { readonly entitlement: Entitlement; readonly userId: UserId }[];
+  /** Removals that guards keep back (rule C1). */
+  readonly keptBack: readonly (Removal & { readonly entitlement: Entitlement })[];
   /** Additions withheld because a group of the policy is lost (rule B4). */
   readonly withheld: readonly { readonly entitlement: Entitlement; readonly userId: UserId }[];
   /** When the scope must be looked at again without an event. */
