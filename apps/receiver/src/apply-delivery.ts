@@ -31,6 +31,7 @@ import {
   recordHead,
   type Repository,
   type RequestedScope,
+  requestRevocations,
   requestScopesOf,
   saveIncarnations,
 } from "@branchward/store";
@@ -70,12 +71,15 @@ export interface Accepted {
   readonly replay?: { readonly id: string; readonly stale: readonly RecordedEvent[] };
 }
 
-/** Applies a delivery; the scopes that it asks for are to be enqueued once the transaction is committed. */
-export async function applyDelivery(
-  trx: Queryable,
-  deps: ApplyDeps,
-  accepted: Accepted,
-): Promise<readonly RequestedScope[]> {
+/** What is to be enqueued once the transaction is committed. */
+export interface Asked {
+  readonly scopes: readonly RequestedScope[];
+  /** Incarnations that ended: their scopes go ahead of everything (rule C3). */
+  readonly ended: readonly string[];
+}
+
+/** Applies a delivery; what it asks for is to be enqueued once the transaction is committed. */
+export async function applyDelivery(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Asked> {
   await lockPolicyShared(trx);
   const registry = await applyChanges(trx, deps, accepted);
   const checkout = await applyCheckout(trx, deps, accepted);
@@ -95,8 +99,18 @@ export async function applyDelivery(
     const scopes = requested.filter((scope) => scope.incarnationId === incarnation.id);
     await recordHead(trx, incarnation.id, incarnation.head, scopes);
   }
+  const ended = listEnded(registry.incarnations, requested);
+  await requestRevocations(
+    trx,
+    ended.map(({ id, state }) => ({ kind: "incarnation", id, cause: state })),
+  );
   await notify(trx, "registry", "");
-  return requested;
+  return { scopes: requested, ended: ended.map(({ id }) => id) };
+}
+
+function listEnded(incarnations: readonly Incarnation[], requested: readonly RequestedScope[]): readonly Incarnation[] {
+  const asked = new Set(requested.map((scope) => scope.incarnationId));
+  return incarnations.filter(({ id, state, mergedInto }) => state !== "active" && mergedInto === null && asked.has(id));
 }
 
 async function applyChanges(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Effects> {

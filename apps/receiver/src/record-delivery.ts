@@ -2,15 +2,9 @@
 import type { NormalizedDelivery } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
-import {
-  type Database,
-  insertDelivery,
-  type Queryable,
-  type RequestedScope,
-  resolveRepository,
-} from "@branchward/store";
+import { type Database, insertDelivery, type Queryable, resolveRepository } from "@branchward/store";
 import { uuidv7 } from "uuidv7";
-import { type ApplyDeps, applyDelivery } from "./apply-delivery.ts";
+import { type ApplyDeps, applyDelivery, type Asked } from "./apply-delivery.ts";
 import type { Receipt, Source } from "./receive-delivery.ts";
 
 export interface RecordDeps extends ApplyDeps {
@@ -33,25 +27,34 @@ export type RecordDelivery = (input: RecordInput) => Promise<Receipt>;
 /** Records deliveries and, once they are committed, enqueues what they ask for. */
 export function createRecordDelivery(deps: RecordDeps): RecordDelivery {
   return async (input) => {
-    const { receipt, requested } = await deps.db.transaction().execute((trx) => recordIn(trx, deps, input));
-    // The record is committed; what is not enqueued now, the sweeper finds.
-    for (const scope of requested) enqueue(deps, scope);
+    const { receipt, asked } = await deps.db.transaction().execute((trx) => recordIn(trx, deps, input));
+    enqueue(deps, asked);
     return receipt;
   };
 }
 
-/** Asks for a run of the scope; the record is committed, so that a failure here loses nothing. */
-export function enqueue({ queues, log }: Pick<RecordDeps, "queues" | "log">, scope: RequestedScope): void {
-  queues
-    .enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" })
-    .catch((error: unknown) => log.warn({ err: error, scopeId: scope.id }, "enqueue failed; the sweeper will"));
+/** Asks for runs; the record is committed, so that what fails here the sweeper finds. */
+export function enqueue({ queues, log }: Pick<RecordDeps, "queues" | "log">, { scopes, ended }: Asked): void {
+  for (const id of ended) {
+    queues
+      .enqueueRevocation({ kind: "incarnation", id })
+      .catch((error: unknown) => log.warn({ err: error, incarnationId: id }, "enqueue failed; the sweeper will"));
+  }
+  for (const { id, endpoint, incarnationId } of scopes) {
+    if (ended.includes(incarnationId)) continue;
+    queues
+      .enqueueReconcile({ scopeId: id, endpoint, lane: "event" })
+      .catch((error: unknown) => log.warn({ err: error, scopeId: id }, "enqueue failed; the sweeper will"));
+  }
 }
+
+const NOTHING_ASKED: Asked = { scopes: [], ended: [] };
 
 async function recordIn(
   trx: Queryable,
   deps: RecordDeps,
   input: RecordInput,
-): Promise<{ readonly receipt: Receipt; readonly requested: readonly RequestedScope[] }> {
+): Promise<{ readonly receipt: Receipt; readonly asked: Asked }> {
   const { delivery, source } = input;
   const repository =
     delivery.ignored === null && delivery.repository !== null
@@ -72,15 +75,15 @@ async function recordIn(
     body: input.body,
     occurredAt: delivery.occurredAt,
   });
-  if (inserted.duplicate) return { receipt: { delivery: inserted.id, duplicate: true }, requested: [] };
+  if (inserted.duplicate) return { receipt: { delivery: inserted.id, duplicate: true }, asked: NOTHING_ASKED };
   const receipt = { delivery: id, duplicate: false };
-  if (repository === null) return { receipt, requested: [] };
-  const requested = await applyDelivery(trx, deps, {
+  if (repository === null) return { receipt, asked: NOTHING_ASKED };
+  const asked = await applyDelivery(trx, deps, {
     source,
     delivery,
     repository,
     deliveryId: id,
     receivedAt: inserted.receivedAt,
   });
-  return { receipt, requested };
+  return { receipt, asked };
 }

@@ -12,12 +12,11 @@ import {
   lockPolicyShared,
   type Queryable,
   type Replay,
-  type RequestedScope,
   resolveRepository,
   setDeliveryOutcome,
   setReplayScopes,
 } from "@branchward/store";
-import { applyDelivery, listNames, type RecordedEvent } from "./apply-delivery.ts";
+import { applyDelivery, type Asked, listNames, type RecordedEvent } from "./apply-delivery.ts";
 import type { Source } from "./receive-delivery.ts";
 import { enqueue, type RecordDeps } from "./record-delivery.ts";
 
@@ -58,10 +57,10 @@ export function createReplayDelivery(deps: ReplayDeps): ReplayDelivery {
     const payload = parseJson(stored.body);
     const { headers, receivedAt } = stored;
     const delivery = source.receiver.normalize({ headers, payload, receivedAt });
-    const { receipt, requested } = await deps.db
+    const { receipt, asked } = await deps.db
       .transaction()
       .execute((trx) => replayIn(trx, deps, { request, stored, source, delivery }));
-    for (const scope of requested) enqueue(deps, scope);
+    if (asked !== null) enqueue(deps, asked);
     return receipt;
   };
 }
@@ -75,7 +74,8 @@ interface Replaying {
 
 interface Replayed {
   readonly receipt: ReplayReceipt;
-  readonly requested: readonly RequestedScope[];
+  /** Null where nothing was applied. */
+  readonly asked: Asked | null;
 }
 
 async function replayIn(trx: Queryable, deps: ReplayDeps, replaying: Replaying): Promise<Replayed> {
@@ -84,12 +84,12 @@ async function replayIn(trx: Queryable, deps: ReplayDeps, replaying: Replaying):
   const meaning = { outcome: claim === null ? "ignored" : "accepted", note: delivery.ignored } as const;
   const { replayId: id, deliveryId, by } = request;
   const replay = await insertReplay(trx, { id, deliveryId, by, ...meaning });
-  if (replay === undefined) return { receipt: await findTwin(trx, request), requested: [] };
+  if (replay === undefined) return { receipt: await findTwin(trx, request), asked: null };
   const repository = claim === null ? null : await resolveRepository(trx, source.name, claim, deps.joined);
   await setDeliveryOutcome(trx, deliveryId, { ...meaning, repositoryId: repository?.id ?? null });
-  if (repository === null) return { receipt: { replay, duplicate: false }, requested: [] };
+  if (repository === null) return { receipt: { replay, duplicate: false }, asked: null };
   const fresh = await withoutStale(trx, replaying, repository.id);
-  const requested = await applyDelivery(trx, deps, {
+  const asked = await applyDelivery(trx, deps, {
     source,
     delivery: fresh.delivery,
     repository,
@@ -97,8 +97,9 @@ async function replayIn(trx: Queryable, deps: ReplayDeps, replaying: Replaying):
     receivedAt: stored.receivedAt,
     replay: { id, stale: fresh.stale },
   });
-  await setReplayScopes(trx, id, requested.length);
-  return { receipt: { replay: { ...replay, scopes: requested.length }, duplicate: false }, requested };
+  const scopes = asked.scopes.length;
+  await setReplayScopes(trx, id, scopes);
+  return { receipt: { replay: { ...replay, scopes }, duplicate: false }, asked };
 }
 
 async function findTwin(trx: Queryable, { replayId, deliveryId }: ReplayRequest): Promise<ReplayReceipt> {

@@ -7,6 +7,7 @@ import { createFanOut } from "./directory/fan-out.ts";
 import type { Endpoint } from "./endpoint/endpoint.ts";
 import { activatePolicy, type ProposedPolicy } from "./policy/activate-policy.ts";
 import { createReconcileScope } from "./reconcile/reconcile-scope.ts";
+import { createRevokeAccess } from "./revoke/revoke-access.ts";
 import { keepSweepScheduled } from "./timers/keep-sweep-scheduled.ts";
 import { createSweep, createWake } from "./timers/sweep.ts";
 
@@ -36,6 +37,7 @@ export async function startWorker(deps: WorkerDeps): Promise<AsyncDisposable> {
       processors: {
         "scope.reconcile": ({ scopeId }, run) => reconcile(scopeId, run),
         "scope.wake": ({ scopeId }) => wake(scopeId),
+        "access.revoke": createRevokeAccess(deps),
         "directory.changed": createFanOut(deps),
         "outbox.sweep": createSweep(deps),
       },

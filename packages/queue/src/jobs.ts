@@ -23,6 +23,7 @@ function defineJob<Name extends string, Schema extends z.ZodType>(
 }
 
 const scopeJob = z.strictObject({ v: z.literal(1), scopeId: z.uuid() });
+const revocationJob = z.strictObject({ v: z.literal(1), kind: z.enum(["user", "incarnation", "scope"]), id: z.uuid() });
 const emptyJob = z.strictObject({ v: z.literal(1) });
 
 export const jobs = {
@@ -30,6 +31,8 @@ export const jobs = {
   "scope.reconcile": defineJob({ name: "scope.reconcile", schema: scopeJob, attempts: 3, backoffMs: 250 }),
   /** A timer of a scope came due: an expiry, the end of a pairing window, a retry. */
   "scope.wake": defineJob({ name: "scope.wake", schema: scopeJob, attempts: 3, backoffMs: 500 }),
+  /** Ends access ahead of everything. What does not end at once is a row with its own time. */
+  "access.revoke": defineJob({ name: "access.revoke", schema: revocationJob, attempts: 3, backoffMs: 250 }),
   /** Finds the scopes that directory changes affect. */
   "directory.changed": defineJob({ name: "directory.changed", schema: emptyJob, attempts: 5, backoffMs: 500 }),
   /** Re-enqueues what has no job: the queue is an index that can be rebuilt. */
@@ -41,6 +44,9 @@ export type JobPayload<Name extends JobName> = z.output<(typeof jobs)[Name]["sch
 
 /** The queue for everything that does not write to an endpoint. */
 export const SYSTEM_QUEUE = "system";
+
+/** The queue of revocations, for all endpoints: nothing else waits in it (rule C3). */
+export const REVOCATION_QUEUE = "revocations";
 
 /** One queue per endpoint, so that a slow endpoint delays nobody else. Queue names never hold `:`. */
 export function reconcileQueue(endpoint: string): string {

@@ -37,6 +37,7 @@ async function createRedisTarget(): Promise<BackendTarget> {
 const idle: Processors = {
   "scope.reconcile": async () => undefined,
   "scope.wake": async () => undefined,
+  "access.revoke": async () => undefined,
   "directory.changed": async () => undefined,
   "outbox.sweep": async () => undefined,
 };
@@ -270,6 +271,6 @@ describe("the queue's connections to PostgreSQL", () => {
     const { rows } = await client.query<{ count: number }>(
       "select count(*)::int as count from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
     );
-    expect(rows[0]?.count).toBeLessThanOrEqual(4 + 2 * 11);
+    expect(rows[0]?.count).toBeLessThanOrEqual(4 + 2 * 12);
   });
 });

@@ -1,12 +1,26 @@
 /** The producer's side: enqueueing in our terms. Adds carry ids only and are deduplicated by lane and scope. */
 import type { JobsOptions, Queue } from "bullmq";
 import type { QueueBackend } from "./backend.ts";
-import { jobs, type JobName, type Lane, LANE_PRIORITY, reconcileQueue, SYSTEM_QUEUE } from "./jobs.ts";
+import {
+  jobs,
+  type JobName,
+  type Lane,
+  LANE_PRIORITY,
+  reconcileQueue,
+  REVOCATION_QUEUE,
+  SYSTEM_QUEUE,
+} from "./jobs.ts";
 
 export interface ReconcileRequest {
   readonly scopeId: string;
   readonly endpoint: string;
   readonly lane: Lane;
+}
+
+/** Whose access ends. */
+export interface RevocationJob {
+  readonly kind: "user" | "incarnation" | "scope";
+  readonly id: string;
 }
 
 export interface Queues extends AsyncDisposable {
@@ -16,6 +30,8 @@ export interface Queues extends AsyncDisposable {
   enqueueMissing(request: ReconcileRequest): Promise<void>;
   /** At most one per scope waits; a later call moves it. */
   enqueueWake(scopeId: string, delayMs: number): Promise<void>;
+  /** Joins the one of the same subject that waits, follows one that runs. */
+  enqueueRevocation(revocation: RevocationJob, delayMs?: number): Promise<void>;
   /** Reads the directory's changes, after a pause where one is given. */
   enqueueDirectoryChanged(delayMs?: number): Promise<void>;
   /** Runs `outbox.sweep` every `everyMs`, once for all workers. */
@@ -40,6 +56,7 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
   const reconcile = new Map<string, Queue>();
   for (const endpoint of endpoints) reconcile.set(endpoint, backend.createQueue(reconcileQueue(endpoint)));
   const system = backend.createQueue(SYSTEM_QUEUE);
+  const revocations = backend.createQueue(REVOCATION_QUEUE);
 
   async function addReconcile({ scopeId, endpoint, lane }: ReconcileRequest, reschedule: boolean): Promise<void> {
     const queue = reconcile.get(endpoint);
@@ -58,6 +75,11 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
       const options = jobOptions("scope.wake", { priority: LANE_PRIORITY.event, delay: delayMs, deduplication });
       await system.add("scope.wake", { v: 1, scopeId }, options);
     },
+    async enqueueRevocation({ kind, id }, delayMs = 0) {
+      const deduplication = { id: `${kind}-${id}`, keepLastIfActive: true, reschedule: true };
+      const options = jobOptions("access.revoke", { priority: LANE_PRIORITY.ci, delay: delayMs, deduplication });
+      await revocations.add("access.revoke", { v: 1, kind, id }, options);
+    },
     async enqueueDirectoryChanged(delayMs = 0) {
       const deduplication = { id: "directory", keepLastIfActive: true, reschedule: true };
       const options = jobOptions("directory.changed", { priority: LANE_PRIORITY.ci, delay: delayMs, deduplication });
@@ -74,13 +96,14 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
     async countJobs() {
       const counts = new Map<string, Record<string, number>>();
       counts.set(SYSTEM_QUEUE, await system.getJobCounts());
+      counts.set(REVOCATION_QUEUE, await revocations.getJobCounts());
       for (const [endpoint, queue] of reconcile) counts.set(reconcileQueue(endpoint), await queue.getJobCounts());
       return counts;
     },
-    listQueues: () => [system, ...reconcile.values()],
+    listQueues: () => [system, revocations, ...reconcile.values()],
     ping: () => backend.ping(),
     async [Symbol.asyncDispose]() {
-      await Promise.all([system, ...reconcile.values()].map((queue) => queue.close()));
+      await Promise.all([system, revocations, ...reconcile.values()].map((queue) => queue.close()));
     },
   };
 }

@@ -2,7 +2,7 @@
 import { AppError } from "@branchward/core";
 import { type Job, UnrecoverableError } from "bullmq";
 import type { QueueBackend, WorkerHandle, WorkerSettings } from "./backend.ts";
-import { type JobName, type JobPayload, jobs, reconcileQueue, SYSTEM_QUEUE } from "./jobs.ts";
+import { type JobName, type JobPayload, jobs, reconcileQueue, REVOCATION_QUEUE, SYSTEM_QUEUE } from "./jobs.ts";
 
 export interface JobRun {
   readonly jobId: string;
@@ -41,6 +41,8 @@ const SETTINGS: WorkerSettings = {
   drainDelay: 30,
 };
 const SYSTEM_CONCURRENCY = 4;
+/** Subjects revoked at once; how many calls reach one endpoint is bounded there. */
+const REVOCATION_CONCURRENCY = 8;
 
 /** Starts consuming at once. Disposing waits for running jobs. */
 export function startWorkers({ backend, processors, endpoints, onFailure }: WorkersOptions): Workers {
@@ -54,6 +56,7 @@ export function startWorkers({ backend, processors, endpoints, onFailure }: Work
   };
   const workers: WorkerHandle[] = [
     backend.createWorker(SYSTEM_QUEUE, process, { ...SETTINGS, concurrency: SYSTEM_CONCURRENCY }),
+    backend.createWorker(REVOCATION_QUEUE, process, { ...SETTINGS, concurrency: REVOCATION_CONCURRENCY }),
   ];
   for (const [endpoint, concurrency] of endpoints) {
     workers.push(backend.createWorker(reconcileQueue(endpoint), process, { ...SETTINGS, concurrency }));
@@ -82,6 +85,8 @@ async function runProcessor(processors: Processors, job: Job<unknown>): Promise<
       return processors["scope.reconcile"](jobs["scope.reconcile"].schema.parse(job.data), run);
     case "scope.wake":
       return processors["scope.wake"](jobs["scope.wake"].schema.parse(job.data), run);
+    case "access.revoke":
+      return processors["access.revoke"](jobs["access.revoke"].schema.parse(job.data), run);
     case "directory.changed":
       return processors["directory.changed"](jobs["directory.changed"].schema.parse(job.data), run);
     case "outbox.sweep":

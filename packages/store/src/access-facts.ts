@@ -10,6 +10,7 @@ import {
 } from "@branchward/core";
 import { sql } from "kysely";
 import { listOpenCheckouts } from "./checkouts.ts";
+import { listWithheldOf } from "./guards.ts";
 import type { Queryable } from "./database.ts";
 import { type DirectoryUserRecord, findUserByUserName, listUsersById } from "./directory/read.ts";
 import type { BranchRow } from "./incarnations.ts";
@@ -45,7 +46,13 @@ export async function loadAccessFacts(
     groups,
     users: toDirectoryUsers(records.map((record) => toDirectoryUser(record, needed.attributes))),
     checkouts,
+    withheld: await loadWithheld(db, branch.id),
   };
+}
+
+async function loadWithheld(db: Queryable, incarnationId: string): Promise<ReadonlyMap<string, ReadonlySet<UserId>>> {
+  const rows = Map.groupBy(await listWithheldOf(db, incarnationId), ({ entitlement }) => entitlement);
+  return new Map([...rows].map(([entitlement, list]) => [entitlement, new Set(list.map(({ userId }) => userId))]));
 }
 
 async function readClock(db: Queryable): Promise<Date> {

@@ -44,6 +44,13 @@ export async function resolveFinding(db: Queryable, kind: string, subject: strin
     .execute();
 }
 
+/** Ends the findings about held removals once no removal is held anywhere. */
+export async function resolveHeldFindings(trx: Queryable): Promise<void> {
+  await sql`
+    update findings set resolved_at = now()
+    where kind = 'removals-held' and resolved_at is null and not exists (select from withheld_removals)`.execute(trx);
+}
+
 function selectFindings(db: Queryable) {
   return db
     .selectFrom("findings")

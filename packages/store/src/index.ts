@@ -1,6 +1,7 @@
 export { type AccessQuestion, loadAccessFacts } from "./access-facts.ts";
 export { type ActivePolicy, type ActivePolicyVersion, createActivePolicy } from "./active-policy.ts";
 export { findActorUser } from "./actors.ts";
+export { insertApproval, type NewApproval, type RemovalApproval } from "./approvals.ts";
 export { branchEntitlementSchema } from "./branch-entitlement.ts";
 export {
   bindWaitingCheckouts,
@@ -38,7 +39,20 @@ export {
   type NewFinding,
   raiseFinding,
   resolveFinding,
+  resolveHeldFindings,
 } from "./findings.ts";
+export {
+  type ApprovedRemoval,
+  countDirectoryGroups,
+  countEntitlementGroups,
+  listApprovedRemovals,
+  listMassDeactivations,
+  listWithheldOf,
+  markEnding,
+  type MassDeactivation,
+  saveWithheldRemovals,
+  type WithheldRemoval,
+} from "./guards.ts";
 export { findHead, type HeadRequest, recordHead } from "./heads.ts";
 export {
   type BranchFilter,
@@ -55,6 +69,21 @@ export {
   saveIncarnations,
 } from "./incarnations.ts";
 export { lockCursor, saveCursor } from "./cursors.ts";
+export {
+  endLedgerOf,
+  endMemberships,
+  findMemberships,
+  type HeldMembership,
+  type KnownMembership,
+  type LedgerChanges,
+  type LedgerOpening,
+  type LedgerOrigin,
+  listHeldBy,
+  listOpenEntries,
+  openLedgerEntries,
+  type OpenEntry,
+  settleLedgerEntries,
+} from "./ledger.ts";
 export {
   type ChangeCursor,
   type DirectoryChange,
@@ -83,7 +112,7 @@ export {
   type LiveRowType,
   listLiveRows,
 } from "./live-rows.ts";
-export { type BranchName, lockNames, lockPairings, lockPolicy, lockPolicyShared } from "./locks.ts";
+export { type BranchName, lockGuards, lockNames, lockPairings, lockPolicy, lockPolicyShared } from "./locks.ts";
 export type { MemberSet, SyncMember } from "./member-sets.ts";
 export { listPendingMigrations, migrateStore } from "./migrate.ts";
 export { type Channel, type Notifications, notify, openNotifications } from "./notifications.ts";
@@ -91,6 +120,7 @@ export {
   bindReference,
   bindReferences,
   keepLastMembers,
+  listGroupClients,
   listPolicyBindings,
   listReferencesBoundTo,
   listReferencesReaching,
@@ -102,6 +132,7 @@ export {
   findActivePolicyVersionId,
   insertActivePolicyVersion,
   listPolicyVersions,
+  listRecentAuthors,
   type NewPolicyVersion,
   type PolicyVersion,
 } from "./policy-versions.ts";
@@ -125,10 +156,23 @@ export {
   resolveRepository,
 } from "./repositories.ts";
 export {
+  findOpenRevocation,
+  listDueRevocations,
+  listRevocations,
+  requestRevocations,
+  type Revocation,
+  type RevocationKind,
+  type RevocationOutcome,
+  type RevocationRequest,
+  settleRevocation,
+} from "./revocations.ts";
+export {
   acquireLease,
   addStrictName,
+  type DueScope,
   getLeaseRemaining,
   type Lease,
+  type LeaseRequest,
   listMergedScopes,
   listScopesOf,
   listStrictNames,
@@ -143,23 +187,29 @@ export {
   requestScopesOf,
   type ScopeOutcome,
   type ScopeState,
+  seizeLease,
   settleScope,
+  verifyAgain,
 } from "./scopes.ts";
 export { deleteSession, findLiveSession, insertSession, type NewSession, type Session } from "./sessions.ts";
 export {
+  countDriftSince,
   findSync,
+  type GuardedPlan,
   insertSync,
   listSyncs,
   listSyncsById,
   type NewSync,
+  type OverLimit,
   type SyncCall,
   type SyncChange,
   type SyncDetails,
   type SyncFilter,
   type SyncPhase,
   type SyncRow,
+  type WithheldMember,
 } from "./syncs.ts";
-export type { TokenScope } from "./tables.ts";
+export type { DueReason, TokenScope } from "./tables.ts";
 export {
   createTokenSecret,
   expireTokenBy,

@@ -8,6 +8,7 @@ import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
 
 const POLICY_LOCK = 7_190_001;
+const GUARDS_LOCK = 7_190_002;
 
 /** Held by whoever makes scopes from the active policy, so that no activation slips between reading and writing. */
 export async function lockPolicyShared(trx: Queryable): Promise<void> {
@@ -17,6 +18,11 @@ export async function lockPolicyShared(trx: Queryable): Promise<void> {
 /** Held while a policy version is activated. */
 export async function lockPolicy(trx: Queryable): Promise<void> {
   await sql`select pg_advisory_xact_lock(${POLICY_LOCK})`.execute(trx);
+}
+
+/** Held by a plan while guards count and note what it takes, so that two never share what is left of a limit. Last. */
+export async function lockGuards(trx: Queryable): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${GUARDS_LOCK})`.execute(trx);
 }
 
 export interface BranchName {

@@ -123,6 +123,19 @@ export async function listReferencesBoundTo(db: Queryable, groupId: string): Pro
   return rows.map((row) => row.reference);
 }
 
+/** The clients that provision the groups behind these references: whoever moved their members. */
+export async function listGroupClients(db: Queryable, references: readonly string[]): Promise<readonly string[]> {
+  if (references.length === 0) return [];
+  const rows = await db
+    .selectFrom("policy_bindings")
+    .innerJoin("directory_groups", "directory_groups.id", "policy_bindings.group_id")
+    .select("client")
+    .distinct()
+    .where("reference", "in", references)
+    .execute();
+  return rows.map(({ client }) => client);
+}
+
 /** Keeps the members that a bound group has at its deletion: a lost group's grants and denies stand by them. */
 export async function keepLastMembers(trx: Queryable, groupId: string): Promise<void> {
   if ((await listReferencesBoundTo(trx, groupId)).length === 0) return;

@@ -1,4 +1,5 @@
 import type { PolicyVersionId } from "@branchward/core";
+import { sql } from "kysely";
 import { uuidv7 } from "uuidv7";
 import type { Queryable } from "./database.ts";
 
@@ -42,6 +43,17 @@ export async function listPolicyVersions(
   let query = selectVersions(db).orderBy("seq", "desc").limit(page.limit);
   if (page.before !== undefined) query = query.where("seq", "<", page.before);
   return (await query.execute()).map(toVersion);
+}
+
+/** Who put versions in force within the window. */
+export async function listRecentAuthors(db: Queryable, windowMs: number): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("policy_versions")
+    .select("author")
+    .distinct()
+    .where("activated_at", ">", sql<Date>`now() - ${windowMs} * interval '1 millisecond'`)
+    .execute();
+  return rows.map(({ author }) => author);
 }
 
 export interface NewPolicyVersion {

@@ -3,6 +3,7 @@ import type { Verdict } from "@branchward/core";
 import { sql } from "kysely";
 import { uuidv7 } from "uuidv7";
 import type { Queryable } from "./database.ts";
+import type { DueReason } from "./tables.ts";
 
 export interface RequestedScope {
   readonly id: string;
@@ -88,7 +89,7 @@ export async function listUnreconciled(
 }
 
 /** Takes the timers that came due and asks for their scopes. */
-export async function requestDueScopes(db: Queryable, limit: number): Promise<readonly RequestedScope[]> {
+export async function requestDueScopes(db: Queryable, limit: number): Promise<readonly DueScope[]> {
   return db
     .with("due", (with_) =>
       with_
@@ -103,18 +104,22 @@ export async function requestDueScopes(db: Queryable, limit: number): Promise<re
     .updateTable("scopes")
     .set({ requested: sql<number>`requested + 1`, requested_at: sql<Date>`now()`, reason: "timer", due_at: null })
     .where("id", "in", (eb) => eb.selectFrom("due").select("id"))
-    .returning(requestedColumns)
+    .returning([...requestedColumns, "due_reason as dueReason"])
     .execute();
 }
 
+export interface DueScope extends RequestedScope {
+  readonly dueReason: DueReason | null;
+}
+
 /** As `requestDueScopes`, for one scope; undefined when its timer is not due. */
-export async function requestDueScope(trx: Queryable, scopeId: string): Promise<RequestedScope | undefined> {
+export async function requestDueScope(trx: Queryable, scopeId: string): Promise<DueScope | undefined> {
   const row = await trx
     .updateTable("scopes")
     .set({ requested: sql<number>`requested + 1`, requested_at: sql<Date>`now()`, reason: "timer", due_at: null })
     .where("id", "=", scopeId)
     .where("due_at", "<=", sql<Date>`now()`)
-    .returning(requestedColumns)
+    .returning([...requestedColumns, "due_reason as dueReason"])
     .executeTakeFirst();
   return row;
 }
@@ -129,37 +134,52 @@ export interface Lease {
   readonly requested: number;
   readonly requestedAt: Date;
   readonly reason: string;
+  readonly reconciled: number;
   readonly failures: number;
   readonly verdict: Verdict | null;
+  /** True where another held it before and did not give it back: a write of theirs may still arrive (rule C4). */
+  readonly isTakenOver: boolean;
+  /** Of the ledger as it was last written for the scope. */
+  readonly ledgerDigest: Buffer | null;
+}
+
+export interface LeaseRequest {
+  readonly holder: string;
+  readonly leaseMs: number;
 }
 
 /** Takes the lease when it is free or expired, by the database's clock; undefined when another holds it. */
-export async function acquireLease(
+export function acquireLease(db: Queryable, scopeId: string, request: LeaseRequest): Promise<Lease | undefined> {
+  return takeLease(db, scopeId, { ...request, isForced: false });
+}
+
+/** Takes the lease whoever holds it: the holder writes and records nothing any more (rules C3, C4). */
+export function seizeLease(db: Queryable, scopeId: string, request: LeaseRequest): Promise<Lease | undefined> {
+  return takeLease(db, scopeId, { ...request, isForced: true });
+}
+
+async function takeLease(
   db: Queryable,
   scopeId: string,
-  { holder, leaseMs }: { readonly holder: string; readonly leaseMs: number },
+  { holder, leaseMs, isForced }: LeaseRequest & { readonly isForced: boolean },
 ): Promise<Lease | undefined> {
-  return db
-    .updateTable("scopes")
-    .set({
-      lease_token: sql<number>`lease_token + 1`,
-      lease_holder: holder,
-      lease_until: sql<Date>`now() + ${leaseMs} * interval '1 millisecond'`,
-    })
-    .where("id", "=", scopeId)
-    .where((where) => where.or([where("lease_until", "is", null), where("lease_until", "<", sql<Date>`now()`)]))
-    .returning([
-      "id as scopeId",
-      "lease_token as token",
-      "incarnation_id as incarnationId",
-      "endpoint",
-      "requested",
-      "requested_at as requestedAt",
-      "reason",
-      "failures",
-      "verdict",
-    ])
-    .executeTakeFirst();
+  const { rows } = await sql<Lease>`
+    with was as (
+      select id, lease_until from scopes
+      where id = ${scopeId} and (${isForced} or lease_until is null or lease_until < now())
+      for update
+    )
+    update scopes set
+      lease_token = lease_token + 1,
+      lease_holder = ${holder},
+      lease_until = now() + ${leaseMs} * interval '1 millisecond'
+    from was
+    where scopes.id = was.id
+    returning scopes.id as "scopeId", lease_token as token, incarnation_id as "incarnationId", endpoint, requested,
+      requested_at as "requestedAt", reason, reconciled, failures, verdict, was.lease_until is not null as "isTakenOver", ledger_digest as "ledgerDigest"`.execute(
+    db,
+  );
+  return rows[0];
 }
 
 /** Extends the lease if it is still held with this token; false when it was lost. */
@@ -189,7 +209,10 @@ export interface ScopeOutcome {
   readonly verdict: Verdict;
   readonly mismatches: readonly unknown[];
   readonly dueAt: Date | null;
+  readonly dueReason?: DueReason | null;
   readonly failures: number;
+  /** Left out where nothing is known of the members, as after a failure. */
+  readonly ledgerDigest?: Buffer;
   /** Former names that need narrow the desired state no more (rule A5): those that the run had read. */
   readonly settledNames: readonly string[];
 }
@@ -207,7 +230,9 @@ export async function settleScope(trx: Queryable, lease: Lease, outcome: ScopeOu
       verdict_at: sql<Date>`now()`,
       mismatches: JSON.stringify(outcome.mismatches),
       due_at: outcome.dueAt,
+      due_reason: outcome.dueReason ?? null,
       failures: outcome.failures,
+      ...(outcome.ledgerDigest === undefined ? {} : { ledger_digest: outcome.ledgerDigest }),
       // A rename may have added another while the run worked.
       strict_names: sql<string[]>`array(
         select name from unnest(strict_names) as name where name <> all (${[...outcome.settledNames]}::text[])
@@ -220,6 +245,13 @@ export async function settleScope(trx: Queryable, lease: Lease, outcome: ScopeOu
     .returning("requested")
     .executeTakeFirst();
   return row?.requested;
+}
+
+/** Has a scope looked at once more in so many milliseconds, unless it is due before (rule C4). */
+export async function verifyAgain(trx: Queryable, scopeId: string, inMs: number): Promise<void> {
+  await sql`
+    update scopes set due_at = now() + ${inMs} * interval '1 millisecond', due_reason = 'verify'
+    where id = ${scopeId} and (due_at is null or due_at > now() + ${inMs} * interval '1 millisecond')`.execute(trx);
 }
 
 /** Gives the lease back without a result. */

@@ -1,4 +1,5 @@
 import type { SyncId, Verdict } from "@branchward/core";
+import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
 import { containing } from "./like-pattern.ts";
 import { findMemberSets, type MemberSet, saveMemberSets, type SyncMember } from "./member-sets.ts";
@@ -48,6 +49,38 @@ export interface NewSync {
   readonly phases: readonly SyncPhase[];
   readonly calls: readonly SyncCall[];
   readonly error: { readonly code: string; readonly message: string } | null;
+  /** What guards keep back, and why; left out where a run came to no plan. */
+  readonly guarded?: GuardedPlan;
+  /** Differences found that Branchward did not cause. */
+  readonly drift?: number;
+}
+
+/** A removal that a guard keeps back, in the words that people read. */
+export interface WithheldMember {
+  readonly entitlement: string;
+  readonly user: string;
+  readonly userId: string | null;
+  readonly userName: string | null;
+  readonly why: string;
+}
+
+/** What guards say of a plan (rules C1, C2). */
+export interface GuardedPlan {
+  readonly withheld: readonly WithheldMember[];
+  /** The groups over their limit, and clients that deactivated too many. */
+  readonly overLimit: readonly OverLimit[];
+  /** Of the withheld removals; an approval names it. */
+  readonly digest: string | null;
+  /** Clients and authors whose doing it is: none of them may approve. */
+  readonly causedBy: readonly string[];
+}
+
+export interface OverLimit {
+  readonly kind: "entitlement-group" | "directory-group" | "deactivations";
+  /** Entitlement, reference of the policy, or client. */
+  readonly group: string;
+  readonly removed: number;
+  readonly baseline: number;
 }
 
 export async function insertSync(trx: Queryable, sync: NewSync): Promise<void> {
@@ -75,8 +108,35 @@ export async function insertSync(trx: Queryable, sync: NewSync): Promise<void> {
       phases: JSON.stringify(sync.phases),
       unchanged,
       error: sync.error === null ? null : JSON.stringify(sync.error),
+      drift: sync.drift ?? 0,
+      ...toGuardColumns(sync.guarded),
     })
     .execute();
+}
+
+function toGuardColumns(guarded: GuardedPlan | undefined) {
+  if (guarded === undefined) return {};
+  return {
+    withheld: JSON.stringify(guarded.withheld),
+    over_limit: JSON.stringify(guarded.overLimit),
+    plan_digest: guarded.digest,
+    caused_by: [...guarded.causedBy],
+  };
+}
+
+/** How often drift was repaired in a scope of late (flapping: somebody else undoes what we do). */
+export async function countDriftSince(
+  db: Queryable,
+  { scopeId, windowMs }: { readonly scopeId: string; readonly windowMs: number },
+): Promise<number> {
+  const row = await db
+    .selectFrom("syncs")
+    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .where("scope_id", "=", scopeId)
+    .where("drift", ">", 0)
+    .where("finished_at", ">", sql<Date>`now() - ${windowMs} * interval '1 millisecond'`)
+    .executeTakeFirstOrThrow();
+  return row.count;
 }
 
 export interface SyncRow {
@@ -105,6 +165,9 @@ export interface SyncDetails extends SyncRow {
   readonly phases: readonly SyncPhase[];
   readonly calls: readonly SyncCall[];
   readonly error: { readonly code: string; readonly message: string } | null;
+  readonly scopeId: string;
+  readonly guarded: GuardedPlan;
+  readonly drift: number;
 }
 
 export interface SyncFilter {
@@ -216,13 +279,28 @@ export async function findSync(db: Queryable, id: string): Promise<SyncDetails |
       "syncs.phases as phases",
       "syncs.unchanged as unchangedDigest",
       "syncs.error as error",
+      "syncs.scope_id as scopeId",
+      "syncs.withheld as withheld",
+      "syncs.over_limit as overLimit",
+      "syncs.plan_digest as planDigest",
+      "syncs.caused_by as causedBy",
+      "syncs.drift as drift",
     ])
     .where("syncs.id", "=", id)
     .executeTakeFirst();
   if (row === undefined) return undefined;
-  const { mismatches, changes, calls, phases, unchangedDigest, error, ...sync } = row;
+  const { mismatches, changes, calls, phases, unchangedDigest, error, withheld, overLimit, planDigest, ...rest } = row;
+  const { causedBy, scopeId, drift, ...sync } = rest;
   return {
     ...toSyncRow(sync),
+    scopeId,
+    drift,
+    guarded: {
+      withheld: withheld as readonly WithheldMember[],
+      overLimit: overLimit as readonly OverLimit[],
+      digest: planDigest,
+      causedBy,
+    },
     unchanged: await findMemberSets(db, unchangedDigest),
     phases: phases as readonly SyncPhase[],
     mismatches: mismatches as readonly unknown[],

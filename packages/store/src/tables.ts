@@ -128,6 +128,75 @@ interface ScopesTable {
   due_at: NullableTimestamp;
   failures: WithDefault<number>;
   created_at: Generated<Date>;
+  ledger_digest: WithDefault<Buffer | null>;
+  due_reason: WithDefault<DueReason | null>;
+}
+
+/** Why a scope is due without an event: an expiry, the end of a pairing window, another try, a second verification. */
+export type DueReason = "expiry" | "window" | "retry" | "verify";
+
+interface LedgerEntriesTable {
+  id: string;
+  seq: Generated<number>;
+  scope_id: string;
+  incarnation_id: string;
+  endpoint: string;
+  entitlement: string;
+  member: string;
+  user_id: string | null;
+  origin: "sync" | "adoption" | "drift";
+  reasons: JsonWithDefault;
+  refs: WithDefault<string[]>;
+  policy_version_id: string | null;
+  granted_at: Timestamp;
+  known_at: Generated<Date>;
+  verified_at: NullableTimestamp;
+  ending_at: NullableTimestamp;
+  ended_at: NullableTimestamp;
+  ended_cause: WithDefault<string | null>;
+}
+
+interface WithheldRemovalsTable {
+  scope_id: string;
+  entitlement: string;
+  member: string;
+  user_id: string | null;
+  cause: string;
+  sync_id: string;
+  since: Generated<Date>;
+}
+
+interface ApprovalsTable {
+  id: string;
+  kind: "sync" | "policy";
+  subject: string;
+  digest: string;
+  approved_by: string;
+  approved_at: Generated<Date>;
+  expires_at: Timestamp;
+}
+
+interface ApprovedRemovalsTable {
+  approval_id: string;
+  scope_id: string | null;
+  entitlement: string | null;
+  reference: string | null;
+  user_id: string;
+}
+
+interface RevocationsTable {
+  id: string;
+  kind: "user" | "incarnation" | "scope";
+  subject: string;
+  cause: string;
+  requested: WithDefault<number>;
+  requested_at: Generated<Date>;
+  due_at: WithDefault<Date>;
+  attempts: WithDefault<number>;
+  total: WithDefault<number | null>;
+  outstanding: WithDefault<number | null>;
+  last_error: WithDefault<string | null>;
+  done_at: NullableTimestamp;
 }
 
 interface EntitlementGroupsTable {
@@ -162,6 +231,11 @@ interface SyncsTable {
   attempt: WithDefault<number>;
   phases: JsonWithDefault;
   unchanged: WithDefault<Buffer | null>;
+  withheld: JsonWithDefault;
+  over_limit: JsonWithDefault;
+  plan_digest: WithDefault<string | null>;
+  caused_by: WithDefault<string[]>;
+  drift: WithDefault<number>;
 }
 
 interface MemberSetsTable {
@@ -260,4 +334,9 @@ export interface Tables extends DirectoryTables {
   member_sets: MemberSetsTable;
   sessions: SessionsTable;
   delivery_replays: DeliveryReplaysTable;
+  ledger_entries: LedgerEntriesTable;
+  withheld_removals: WithheldRemovalsTable;
+  approvals: ApprovalsTable;
+  approved_removals: ApprovedRemovalsTable;
+  revocations: RevocationsTable;
 }

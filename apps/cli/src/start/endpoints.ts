@@ -19,7 +19,7 @@ export async function createEndpoints(
   { env, builtin }: EndpointSecrets,
 ): Promise<ReadonlyMap<string, Endpoint>> {
   const endpoints = new Map<string, Endpoint>();
-  for (const { name, type, url, token, concurrency, displayName } of configuration.endpoints) {
+  for (const { name, type, url, token, concurrency, drift, displayName } of configuration.endpoints) {
     const [secret] = token === null ? [builtin.token] : await resolveSecrets(token, { env }, `endpoint ${name}`);
     const options = {
       url: url ?? builtin.url,
@@ -31,6 +31,7 @@ export async function createEndpoints(
       name,
       builtin: type === "builtin",
       concurrency,
+      drift,
       displayName,
       connect: (onCall) =>
         createScimClient({ ...options, onCall: (call) => onCall({ ...call, status: call.status ?? null }) }),

@@ -18,7 +18,9 @@ import {
   raiseFinding,
   type RecordedChange,
   type RequestedScope,
+  requestRevocations,
   requestScopesOf,
+  type RevocationRequest,
   saveCursor,
 } from "@branchward/store";
 
@@ -40,12 +42,15 @@ export function createFanOut(deps: FanOutDeps) {
     for (const scope of outcome.requested) {
       await deps.queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
     }
+    for (const id of outcome.revoked) await deps.queues.enqueueRevocation({ kind: "user", id });
     if (outcome.isMore) await deps.queues.enqueueDirectoryChanged(LOOK_AGAIN_MS);
   };
 }
 
 interface Outcome {
   readonly requested: readonly RequestedScope[];
+  /** Users whose access ends ahead of everything (rule C3). */
+  readonly revoked: readonly string[];
   readonly isMore: boolean;
 }
 
@@ -53,13 +58,21 @@ async function fanOut(trx: Queryable, { activePolicy }: FanOutDeps): Promise<Out
   const after: ChangeCursor = await lockCursor(trx, CURSOR);
   const changes = await listDirectoryChanges(trx, after, BATCH);
   const last = changes.at(-1);
-  if (last === undefined) return { requested: [], isMore: await hasDirectoryChanges(trx, after) };
+  if (last === undefined) return { requested: [], revoked: [], isMore: await hasDirectoryChanges(trx, after) };
   const active = await activePolicy.find(trx);
   const affected = active === undefined ? [] : await listAffectedBranches(trx, active.policy, changes);
   const requested = await requestScopesOf(trx, new Map(affected.map((id) => [id, "directory"])));
+  const revoked = listRevoked(changes);
+  await requestRevocations(trx, revoked);
   await saveCursor(trx, CURSOR, last);
   if (requested.length > 0) await notify(trx, "registry", "");
-  return { requested, isMore: await hasDirectoryChanges(trx, last) };
+  const ids = revoked.map(({ id }) => id);
+  return { requested, revoked: ids, isMore: await hasDirectoryChanges(trx, last) };
+}
+
+function listRevoked(changes: readonly RecordedChange[]): readonly RevocationRequest[] {
+  const ended = changes.filter(({ kind }) => kind === "user.deactivated" || kind === "user.deleted");
+  return [...new Set(ended.map((change) => change.resourceId))].map((id) => ({ kind: "user", id, cause: "inactive" }));
 }
 
 async function listAffectedBranches(

@@ -27,6 +27,8 @@ export interface Endpoint {
   /** True for the built-in directory: a user's id there is the user's own (rule C5). */
   readonly builtin: boolean;
   readonly concurrency: number;
+  /** Whether a difference that Branchward did not cause is repaired, or reported alone. */
+  readonly drift: "repair" | "report";
   /** Template of entitlement group names. */
   readonly displayName: string;
   /** Opens a client whose calls are reported to `onCall`. */

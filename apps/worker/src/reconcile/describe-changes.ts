@@ -1,6 +1,17 @@
 /** Tells a plan in the words that people read: who gains, loses and keeps what, and why. */
-import type { Operation, Plan, Reason, RemovalCause } from "@branchward/core";
-import { type Database, listUsersById, type MemberSet, type SyncChange, type SyncMember } from "@branchward/store";
+import { type Operation, type Reason, type RemovalCause, removalKey } from "@branchward/core";
+import {
+  type Database,
+  type GuardedPlan,
+  listGroupClients,
+  listRecentAuthors,
+  listUsersById,
+  type MemberSet,
+  type SyncChange,
+  type SyncMember,
+} from "@branchward/store";
+import { countDrift } from "./choose-plan.ts";
+import { digestOf } from "./guard-plan.ts";
 import type { LoadedScope } from "./load-scope.ts";
 import type { SyncResult } from "./run-sync.ts";
 
@@ -9,6 +20,8 @@ export interface DescribedChanges {
   readonly changes: readonly SyncChange[];
   /** Members that were as they ought to be. */
   readonly unchanged: readonly MemberSet[];
+  readonly guarded: GuardedPlan;
+  readonly drift: number;
 }
 
 type UserNames = ReadonlyMap<string, string>;
@@ -17,21 +30,66 @@ export async function describeChanges(
   db: Database,
   { scope, result }: { readonly scope: LoadedScope; readonly result: SyncResult },
 ): Promise<DescribedChanges> {
-  const userNames = new Map([...scope.userNames, ...(await nameRemoved(db, result.plan))]);
-  return { changes: toChanges(result, userNames), unchanged: toMemberSets(result, userNames) };
+  const userNames = new Map([...scope.userNames, ...(await nameRemoved(db, result))]);
+  return {
+    changes: toChanges(result, userNames),
+    unchanged: toMemberSets(result, userNames),
+    guarded: await toGuardedPlan(db, { scope, result }, userNames),
+    drift: countDrift(result.guarded.drift),
+  };
+}
+
+interface GuardedRunOf {
+  readonly scope: LoadedScope;
+  readonly result: SyncResult;
+}
+
+async function toGuardedPlan(
+  db: Database,
+  { scope, result: { plan, guarded } }: GuardedRunOf,
+  userNames: UserNames,
+): Promise<GuardedPlan> {
+  if (plan.keptBack.length === 0) return { withheld: [], overLimit: [], digest: null, causedBy: [] };
+  const references = guarded.overLimit.filter(({ kind }) => kind === "directory-group").map(({ group }) => group);
+  return {
+    withheld: plan.keptBack.map((removal) => {
+      const userId = guarded.known.get(removalKey(removal.entitlement, removal.member))?.userId ?? removal.userId;
+      const userName = userNames.get(userId ?? removal.member) ?? null;
+      return {
+        entitlement: removal.entitlement,
+        user: removal.member,
+        userId,
+        userName,
+        why: REMOVAL_TEXT[removal.cause],
+      };
+    }),
+    overLimit: guarded.overLimit,
+    digest: digestOf(plan),
+    causedBy: [
+      ...guarded.clients,
+      ...(await listGroupClients(db, references)),
+      ...(await listRecentAuthors(db, scope.guards.windowMs)),
+    ],
+  };
 }
 
 /** Whom a removal was about, where the endpoint's ids are the directory's. */
-async function nameRemoved(db: Database, { operations }: Plan): Promise<readonly (readonly [string, string])[]> {
-  const removed = operations.flatMap((operation) => ("removals" in operation ? operation.removals : []));
-  const ids = removed.map((removal) => removal.member).filter((member) => UUID.test(member));
+async function nameRemoved(
+  db: Database,
+  { plan, guarded }: SyncResult,
+): Promise<readonly (readonly [string, string])[]> {
+  const removed = plan.operations.flatMap((operation) => ("removals" in operation ? operation.removals : []));
+  const known = [...guarded.known.values()].flatMap(({ userId }) => userId ?? []);
+  const members = [...removed, ...plan.keptBack].map((removal) => removal.member).filter((member) => UUID.test(member));
+  const ids = [...new Set([...members, ...known])];
   if (ids.length === 0) return [];
   return (await listUsersById(db, ids)).map((user) => [user.id, user.userName] as const);
 }
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
 
-function toChanges({ plan, groups }: SyncResult, userNames: UserNames): readonly SyncChange[] {
+function toChanges({ plan, groups, guarded }: SyncResult, userNames: UserNames): readonly SyncChange[] {
+  const { drift, known } = guarded;
   const nameOf = (operation: Operation): string => {
     if (operation.kind === "createGroup" || operation.kind === "renameGroup") return operation.displayName;
     return groups.find((group) => group.groupId === operation.groupId)?.displayName ?? operation.groupId;
@@ -40,8 +98,16 @@ function toChanges({ plan, groups }: SyncResult, userNames: UserNames): readonly
     entitlement: operation.entitlement,
     group: nameOf(operation),
     operation: operation.kind,
-    added: "additions" in operation ? operation.additions.map((addition) => toAdded(addition, userNames)) : [],
-    removed: "removals" in operation ? operation.removals.map((removal) => toRemoved(removal, userNames)) : [],
+    added: ("additions" in operation ? operation.additions : []).map((addition) => {
+      const isDrift = drift.missing.has(removalKey(operation.entitlement, addition.member));
+      const added = toAdded(addition, userNames);
+      return isDrift ? { ...added, why: `drift: somebody removed it; ${added.why}` } : added;
+    }),
+    removed: ("removals" in operation ? operation.removals : []).map((removal) => {
+      const key = removalKey(operation.entitlement, removal.member);
+      const removed = toRemoved({ ...removal, userId: removal.userId ?? known.get(key)?.userId ?? null }, userNames);
+      return drift.extra.has(key) ? { ...removed, why: `drift: nothing ever gave it; ${removed.why}` } : removed;
+    }),
   }));
 }
 

@@ -2,6 +2,7 @@ import {
   computeDesired,
   type Desired,
   type GroupBinding as KnownGroup,
+  type Guards,
   type IncarnationId,
   type ScopeBranch,
   UnavailableError,
@@ -28,6 +29,9 @@ export interface LoadedScope {
   readonly userNames: ReadonlyMap<UserId, string>;
   /** Groups bound here, those of incarnations merged into this one included: they go first (rule A5). */
   readonly knownGroups: readonly KnownGroup[];
+  readonly guards: Guards;
+  /** True while a hold suspends repair. */
+  readonly isHeld: boolean;
   readonly now: Date;
 }
 
@@ -86,6 +90,8 @@ async function loadIn(
     strictNames,
     userNames: new Map([...facts.users.byId].map(([userId, user]) => [userId, user.userName])),
     knownGroups,
+    guards: active.policy.guards,
+    isHeld: false,
     now: facts.now,
   };
 }

@@ -3,7 +3,7 @@
  * The job says only *look*; everything else is read here.
  */
 import { hostname } from "node:os";
-import { AppError, NotFoundError, UnavailableError } from "@branchward/core";
+import { AppError, NotFoundError, UnavailableError, type Verdict } from "@branchward/core";
 import type { JobRun, Queues } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import {
@@ -12,9 +12,11 @@ import {
   type Database,
   findBranch,
   type Lease,
+  type LeaseRequest,
   listMergedScopes,
   releaseLease,
   requestScopesOf,
+  seizeLease,
 } from "@branchward/store";
 import type { Endpoint } from "../endpoint/endpoint.ts";
 import { LEASE_MS } from "./lease-times.ts";
@@ -41,10 +43,11 @@ export function createReconcileScope(deps: ReconcileDeps) {
     for (let turn = 1; ; turn += 1) {
       const timeline = createTimeline(() => performance.now());
       timeline.enter("lease");
-      const lease = await acquire(deps.db, scopeId);
+      const lease = await acquireLease(deps.db, scopeId, LEASE);
       if (lease === undefined) return;
-      const requestedNow = await reconcileUnderLease(deps, { lease, timeline, run });
-      if (requestedNow === undefined || requestedNow <= lease.requested) return;
+      if (isReached(lease)) return releaseLease(deps.db, lease);
+      const reached = await reconcileUnderLease(deps, { lease, timeline, run, isRevocation: false });
+      if (reached === undefined || reached.requested <= lease.requested) return;
       if (turn === MAX_TURNS) {
         await deps.queues.enqueueReconcile({ scopeId, endpoint: lease.endpoint, lane: "event" });
         return;
@@ -53,19 +56,42 @@ export function createReconcileScope(deps: ReconcileDeps) {
   };
 }
 
-function acquire(db: Database, scopeId: string): Promise<Lease | undefined> {
-  return acquireLease(db, scopeId, { holder: `${hostname()}-${process.pid}`, leaseMs: LEASE_MS });
+/** Runs a scope ahead of whoever works on it (rule C3). @returns true when it reads as it must. */
+export async function revokeScope(deps: ReconcileDeps, scopeId: string, run: JobRun): Promise<boolean> {
+  const timeline = createTimeline(() => performance.now());
+  timeline.enter("lease");
+  const lease = await seizeLease(deps.db, scopeId, LEASE);
+  if (lease === undefined) return true;
+  const reached = await reconcileUnderLease(deps, { lease, timeline, run, isRevocation: true });
+  if (reached !== undefined && reached.requested > lease.requested) {
+    await deps.queues.enqueueReconcile({ scopeId, endpoint: lease.endpoint, lane: "event" });
+  }
+  return reached === undefined || reached.verdict === "verified" || reached.verdict === "held";
+}
+
+const LEASE: LeaseRequest = { holder: `${hostname()}-${process.pid}`, leaseMs: LEASE_MS };
+
+/** A job whose request another run has reached already: a revocation, or the run that was asked to look again. */
+function isReached({ requested, reconciled, verdict }: Lease): boolean {
+  return verdict !== null && requested <= reconciled;
 }
 
 interface HeldRun {
   readonly lease: Lease;
   readonly timeline: Timeline;
   readonly run: JobRun;
+  readonly isRevocation: boolean;
 }
 
-/** The scope's `requested` after recording; undefined when nothing was recorded. */
-async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<number | undefined> {
-  const { lease, timeline, run } = held;
+/** What a run left: the scope's `requested` after recording, and the verdict. */
+export interface Reached {
+  readonly requested: number;
+  readonly verdict: Verdict;
+}
+
+/** Undefined when nothing was recorded, since there is nothing to do or the lease was lost. */
+async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<Reached | undefined> {
+  const { lease, timeline, run, isRevocation } = held;
   const { attempt } = run;
   timeline.enter("load");
   const merged: Lease[] = [];
@@ -81,7 +107,7 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
     }
     await holdMerged(deps.db, lease, merged);
     const scope = await loadScope(deps, { lease, merged });
-    const result = await runSync({ ...deps, endpoint, lease, scope, timeline });
+    const result = await runSync({ ...deps, endpoint, lease, scope, timeline, isRevocation });
     return await recordSync(deps, { lease, merged, scope, attempt, timeline, result });
   } catch (error) {
     for (const one of merged) await releaseLease(deps.db, one);
@@ -101,7 +127,7 @@ function isTransient(error: unknown): boolean {
 /** One run holds the leases of the survivor and of what was merged into it (rule A5). */
 async function holdMerged(db: Database, lease: Lease, held: Lease[]): Promise<void> {
   for (const { scopeId } of await listMergedScopes(db, lease)) {
-    const merged = await acquire(db, scopeId);
+    const merged = await acquireLease(db, scopeId, LEASE);
     if (merged === undefined) throw new UnavailableError("a merged branch is being worked on", { code: "lease_taken" });
     held.push(merged);
   }

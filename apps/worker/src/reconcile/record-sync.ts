@@ -1,22 +1,32 @@
 /** Writes what a run reached, guarded by the lease's token: a run that lost its lease records nothing (rule C4). */
-import { AppError } from "@branchward/core";
+import { AppError, removalKey } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import {
   type Database,
+  endLedgerOf,
   insertSync,
   type Lease,
+  listOpenEntries,
   notify,
+  openLedgerEntries,
   type Queryable,
   releaseLease,
   requestScopes,
   saveGroupBindings,
+  saveWithheldRemovals,
   type ScopeOutcome,
+  settleLedgerEntries,
   settleScope,
 } from "@branchward/store";
 import { uuidv7 } from "uuidv7";
+import { PARKED_MS } from "./choose-plan.ts";
 import { describeChanges } from "./describe-changes.ts";
 import type { LoadedScope } from "./load-scope.ts";
+import { VERIFY_AGAIN_MS } from "./lease-times.ts";
+import { digestLedger, planLedger } from "./plan-ledger.ts";
+import { raiseRunFindings } from "./raise-run-findings.ts";
+import type { Reached } from "./reconcile-scope.ts";
 import type { SyncResult } from "./run-sync.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -47,51 +57,95 @@ interface Finished extends Ended {
   readonly result: SyncResult;
 }
 
-/** @returns the scope's `requested` now; undefined when the lease was lost. */
-export async function recordSync(deps: RecordDeps, finished: Finished): Promise<number | undefined> {
+/** @returns undefined when the lease was lost. */
+export async function recordSync(deps: RecordDeps, finished: Finished): Promise<Reached | undefined> {
   const { lease, merged, scope, result, timeline } = finished;
   timeline.enter("record");
-  const { verdict, mismatches } = result.judgement;
-  const failures = verdict === "verified" ? 0 : lease.failures + 1;
+  const { mismatches } = result.judgement;
+  const { verdict } = result;
+  const isEqual = verdict === "verified" || verdict === "held";
+  const failures = isEqual ? 0 : lease.failures + 1;
   // Rename narrowing ends with the first verified run; the wider state of the new name alone comes with the next.
-  const settledNames = verdict === "verified" ? scope.strictNames : [];
-  const outcome: ScopeOutcome = {
-    verdict,
-    mismatches,
-    failures,
-    dueAt: earliest(result.plan.dueAt, failures > 0 && failures < MAX_ROUNDS ? retryAt(failures) : null),
-    settledNames,
-  };
+  const settledNames = isEqual ? scope.strictNames : [];
+  const ledgerDigest = digestLedger(result.ledger);
+  const due = nextDue(finished, failures);
+  const outcome: ScopeOutcome = { verdict, mismatches, failures, ...due, settledNames, ledgerDigest };
   const described = await describeChanges(deps.db, finished);
   const recorded = await deps.db.transaction().execute(async (trx) => {
     const requested = await settleScope(trx, lease, outcome);
     if (requested === undefined) return undefined;
     await saveGroupBindings(trx, lease.scopeId, result.groups);
-    if (verdict === "verified") await settleMerged(trx, merged);
+    await recordLedger(trx, finished, ledgerDigest);
+    if (isEqual) await settleMerged(trx, merged);
+    const run = describeRun(finished);
+    await recordGuards(trx, { lease, result, syncId: run.id });
     await insertSync(trx, {
-      ...describeRun(finished),
+      ...run,
       ...described,
       policyVersionId: scope.policyVersion,
       verdict,
       mismatches,
       error: null,
     });
+    await raiseRunFindings(trx, finished);
     await notify(trx, "scopes", lease.incarnationId);
     if (settledNames.length === 0) return requested;
     const [again] = await requestScopes(trx, [lease.scopeId], "rename");
     return again?.requested ?? requested;
   });
-  if (verdict !== "verified") for (const one of merged) await releaseLease(deps.db, one);
+  if (!isEqual) for (const one of merged) await releaseLease(deps.db, one);
   if (recorded === undefined) deps.log.warn({ scopeId: lease.scopeId }, "lease lost; nothing recorded");
   else await wakeAt(deps, lease.scopeId, outcome.dueAt);
-  return recorded;
+  return recorded === undefined ? undefined : { requested: recorded, verdict };
+}
+
+/** The ledger is written where the run wrote, or found anything else than the run before it. */
+async function recordLedger(trx: Queryable, { lease, scope, result }: Finished, digest: Buffer): Promise<void> {
+  const isSame = lease.ledgerDigest !== null && digest.equals(lease.ledgerDigest);
+  if (isSame && lease.failures === 0 && result.plan.operations.length === 0) return;
+  const changes = planLedger(result.ledger, await listOpenEntries(trx, lease.scopeId));
+  await settleLedgerEntries(trx, changes);
+  await openLedgerEntries(trx, { lease, policyVersion: scope.policyVersion }, changes.openings);
+}
+
+interface RecordedGuards {
+  readonly lease: Lease;
+  readonly result: SyncResult;
+  readonly syncId: string;
+}
+
+async function recordGuards(trx: Queryable, { lease, result, syncId }: RecordedGuards): Promise<void> {
+  const { keptBack } = result.plan;
+  if (keptBack.length === 0 && lease.verdict !== "held") return;
+  const removals = keptBack.map((removal) => ({
+    ...removal,
+    userId: result.guarded.known.get(removalKey(removal.entitlement, removal.member))?.userId ?? removal.userId,
+  }));
+  await saveWithheldRemovals(trx, { scopeId: lease.scopeId, syncId }, removals);
+}
+
+/** When the scope is to be looked at again without an event, and why. */
+function nextDue({ lease, scope, result }: Finished, failures: number): Pick<ScopeOutcome, "dueAt" | "dueReason"> {
+  const planned = { at: result.plan.dueAt, reason: scope.branch.state === "deleted" ? "window" : "expiry" } as const;
+  const retry = { at: failures > 0 && failures < MAX_ROUNDS ? retryAt(failures) : null, reason: "retry" } as const;
+  const parked = result.suspended === "flapping" ? new Date(Date.now() + PARKED_MS) : null;
+  // A write of whoever lost the lease may still arrive, where no fence holds it back (rule C4).
+  const isExposed = lease.isTakenOver && !result.isFenced;
+  const second = { at: isExposed ? new Date(Date.now() + VERIFY_AGAIN_MS) : null, reason: "verify" } as const;
+  const tries = result.suspended === "flapping" ? { at: parked, reason: "retry" as const } : retry;
+  const first = [planned, tries, second]
+    .filter((each) => each.at !== null)
+    .toSorted((a, b) => (a.at?.getTime() ?? 0) - (b.at?.getTime() ?? 0))[0];
+  return { dueAt: first?.at ?? null, dueReason: first?.reason ?? null };
 }
 
 /** What was merged has no groups any more, and nothing left to reach. */
 async function settleMerged(trx: Queryable, merged: readonly Lease[]): Promise<void> {
   for (const lease of merged) {
     const outcome = { verdict: "verified", mismatches: [], dueAt: null, failures: 0, settledNames: [] } as const;
-    if ((await settleScope(trx, lease, outcome)) !== undefined) await saveGroupBindings(trx, lease.scopeId, []);
+    if ((await settleScope(trx, lease, outcome)) === undefined) continue;
+    await saveGroupBindings(trx, lease.scopeId, []);
+    await endLedgerOf(trx, lease.scopeId, "merged");
   }
 }
 
@@ -99,13 +153,20 @@ async function settleMerged(trx: Queryable, merged: readonly Lease[]): Promise<v
 export async function recordFailure(
   deps: RecordDeps,
   { error, ...ended }: Ended & { readonly error: unknown },
-): Promise<number | undefined> {
+): Promise<Reached | undefined> {
   const { lease, timeline } = ended;
   timeline.enter("record");
   const failures = lease.failures + 1;
   const dueAt = retryAt(failures, error);
   const requested = await deps.db.transaction().execute(async (trx) => {
-    const outcome = { verdict: "failed", mismatches: [], dueAt, failures, settledNames: [] } as const;
+    const outcome = {
+      verdict: "failed",
+      mismatches: [],
+      dueAt,
+      dueReason: "retry",
+      failures,
+      settledNames: [],
+    } as const;
     const settled = await settleScope(trx, lease, outcome);
     if (settled === undefined) return undefined;
     await insertSync(trx, {
@@ -121,7 +182,7 @@ export async function recordFailure(
     return settled;
   });
   await wakeAt(deps, lease.scopeId, dueAt);
-  return requested;
+  return requested === undefined ? undefined : { requested, verdict: "failed" };
 }
 
 function describeRun({ lease, attempt, timeline }: Ended) {
@@ -148,11 +209,6 @@ function retryAt(failures: number, error?: unknown): Date {
   const asked = error instanceof AppError && typeof error.retry === "object" ? error.retry.afterMs : 0;
   const backoff = Math.min(RETRY_FIRST_MS * 2 ** (failures - 1), RETRY_CAP_MS);
   return new Date(Date.now() + Math.max(asked, backoff));
-}
-
-function earliest(a: Date | null, b: Date | null): Date | null {
-  if (a === null || b === null) return a ?? b;
-  return a < b ? a : b;
 }
 
 async function wakeAt({ queues, log }: RecordDeps, scopeId: string, dueAt: Date | null): Promise<void> {

@@ -9,9 +9,9 @@ import {
   listDisplayNames,
   type Operation,
   type Plan,
-  planSync,
   UnavailableError,
   type UserId,
+  type Verdict,
 } from "@branchward/core";
 import type { ScimClient } from "@branchward/scim";
 import {
@@ -19,6 +19,7 @@ import {
   getLeaseRemaining,
   type GroupBinding,
   type Lease,
+  openLedgerEntries,
   recordGroupIntents,
   renewLease,
 } from "@branchward/store";
@@ -30,6 +31,8 @@ import {
   findGroupsByName,
   readGroup,
 } from "../endpoint/endpoint.ts";
+import { addLedgerMembers, type ChosenPlan, choosePlan } from "./choose-plan.ts";
+import { type LedgerView, listIntended } from "./plan-ledger.ts";
 import { LEASE_MS, MIN_LEASE_MS } from "./lease-times.ts";
 import type { LoadedScope } from "./load-scope.ts";
 import type { Timeline } from "./timeline.ts";
@@ -41,6 +44,8 @@ export interface SyncRun {
   readonly lease: Lease;
   readonly scope: LoadedScope;
   readonly timeline: Timeline;
+  /** True where what the ledger gave goes even if a read does not show it (rule C3). */
+  readonly isRevocation: boolean;
 }
 
 /** Members of one entitlement group that were there and ought to be. */
@@ -51,9 +56,13 @@ export interface KeptMembers {
 }
 
 /** What a run did and proved. */
-export interface SyncResult {
-  readonly plan: Plan;
+export interface SyncResult extends ChosenPlan {
+  readonly verdict: Verdict;
   readonly judgement: Judgement;
+  /** What the read means for the ledger. */
+  readonly ledger: LedgerView;
+  /** True where the endpoint refuses a stale write itself (rule C4). */
+  readonly isFenced: boolean;
   /** The groups that the scope has now. */
   readonly groups: readonly GroupBinding[];
   readonly kept: readonly KeptMembers[];
@@ -66,16 +75,9 @@ export async function runSync(run: SyncRun): Promise<SyncResult> {
   const client = run.endpoint.connect((call) => timeline.addCall(call));
   const before = await readActual(client, run);
   const accountOf = await createAccountLookup(client, run.endpoint, run.scope);
-  const plan = planSync({
-    branch: run.scope.branch,
-    desired: run.scope.desired,
-    actual: before,
-    bindings: run.scope.knownGroups,
-    displayNameTemplate: run.endpoint.displayName,
-    now: run.scope.now,
-    pairingWindowMs: run.pairingWindowMs,
-    accountOf,
-  });
+  const actual = run.isRevocation ? await addLedgerMembers(run, { actual: before, accountOf }) : before;
+  const chosen = await choosePlan(run, { actual, accountOf });
+  const { plan } = chosen;
   if (plan.operations.length > 0) timeline.enter("write");
   const created = await writePlan(client, run, plan);
   const effective = plan.effective.map((group) => ({
@@ -86,7 +88,35 @@ export async function runSync(run: SyncRun): Promise<SyncResult> {
   // A scope already equal makes no write (rule C8), and the read that showed it is the proof.
   const read = plan.operations.length === 0 ? before : await readBack(client, effective, plan.gone);
   const judgement = judgeSync({ expected: { effective, gone: plan.gone }, read, before, earlier: [] });
-  return { plan, judgement, groups: effective, kept: listKept(run.scope, { plan, before, accountOf }) };
+  return {
+    ...chosen,
+    verdict: toVerdict(chosen, judgement),
+    judgement,
+    groups: effective,
+    isFenced: run.endpoint.builtin,
+    kept: listKept(run.scope, { plan, before, accountOf }),
+    ledger: {
+      desired: run.scope.desired,
+      plan: { ...plan, effective },
+      mismatches: judgement.mismatches,
+      read,
+      accountOf,
+      userOf: (member) => (run.endpoint.builtin ? parseUserId(member) : null),
+    },
+  };
+}
+
+/** A read that shows what it must proves the effective set; what is kept out of it is said (rules C1, C8). */
+function toVerdict({ plan, suspended, isDriftLeft }: ChosenPlan, { verdict }: Judgement): Verdict {
+  if (verdict === "diverged" || isDriftLeft || suspended === "flapping") return "diverged";
+  return suspended === "hold" || plan.keptBack.length > 0 ? "held" : "verified";
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
+
+/** At the built-in directory a member's id is the user's own (rule C5). */
+function parseUserId(member: string): UserId | null {
+  return UUID.test(member) ? (member as UserId) : null;
 }
 
 interface KeptQuestion {
@@ -138,6 +168,7 @@ async function writePlan(client: ScimClient, run: SyncRun, plan: Plan): Promise<
   const created = new Map<string, string>();
   const creates = plan.operations.filter((operation) => operation.kind === "createGroup");
   await recordGroupIntents(run.db, run.lease.scopeId, creates);
+  await openLedgerEntries(run.db, { lease: run.lease, policyVersion: run.scope.policyVersion }, listIntended(plan));
   // Steps of one kind touch different groups; kinds follow each other, removals first.
   for (const step of groupByKind(plan.operations)) {
     await holdLease(run);

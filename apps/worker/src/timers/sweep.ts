@@ -1,6 +1,15 @@
 /** `scope.wake` and `outbox.sweep`: timers are rows, and what has no job gets one. */
 import type { Queues } from "@branchward/queue";
-import { type Database, listUnreconciled, requestDueScope, requestDueScopes } from "@branchward/store";
+import {
+  type Database,
+  type DueScope,
+  listDueRevocations,
+  listUnreconciled,
+  type Queryable,
+  requestDueScope,
+  requestDueScopes,
+  requestRevocations,
+} from "@branchward/store";
 
 export interface SweepDeps {
   readonly db: Database;
@@ -14,21 +23,41 @@ const QUIET_MS = 3_000;
 const BATCH = 500;
 
 /** Asks for a scope whose timer came due. */
-export function createWake({ db, queues }: SweepDeps) {
+export function createWake(deps: SweepDeps) {
   return async (scopeId: string): Promise<void> => {
-    const scope = await requestDueScope(db, scopeId);
-    if (scope === undefined) return;
-    await queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
+    const scopes = await deps.db.transaction().execute(async (trx) => {
+      const scope = await requestDueScope(trx, scopeId);
+      return requestExpired(trx, scope === undefined ? [] : [scope]);
+    });
+    await enqueueDue(deps, scopes);
   };
 }
 
+/** What expires ends ahead of everything (rule C3). */
+async function requestExpired(trx: Queryable, scopes: readonly DueScope[]): Promise<readonly DueScope[]> {
+  const expired = scopes.filter(({ dueReason }) => dueReason === "expiry");
+  await requestRevocations(
+    trx,
+    expired.map(({ id }) => ({ kind: "scope", id, cause: "expired" })),
+  );
+  return scopes;
+}
+
+async function enqueueDue({ queues }: SweepDeps, scopes: readonly DueScope[]): Promise<void> {
+  for (const { id, endpoint, dueReason } of scopes) {
+    if (dueReason === "expiry") await queues.enqueueRevocation({ kind: "scope", id });
+    else await queues.enqueueReconcile({ scopeId: id, endpoint, lane: "event" });
+  }
+}
+
 /** Finds timers and requests that no job looks after: a wiped queue, a crash between commit and enqueue. */
-export function createSweep({ db, queues }: SweepDeps) {
+export function createSweep(deps: SweepDeps) {
+  const { db, queues } = deps;
   return async (): Promise<void> => {
-    const due = await requestDueScopes(db, BATCH);
-    for (const scope of due) {
-      await queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
-    }
+    const due = await db.transaction().execute(async (trx) => requestExpired(trx, await requestDueScopes(trx, BATCH)));
+    await enqueueDue(deps, due);
+    const revocations = await listDueRevocations(db, { quietMs: QUIET_MS, limit: BATCH });
+    for (const { kind, subject } of revocations) await queues.enqueueRevocation({ kind, id: subject });
     const forgotten = await listUnreconciled(db, { quietMs: QUIET_MS, limit: BATCH });
     for (const scope of forgotten) {
       await queues.enqueueMissing({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });

@@ -28,6 +28,8 @@ export const access = z
         path: z.array(z.string()),
         /** True for what settled the answer. */
         decides: z.boolean(),
+        /** True where a guard withholds the removal of what policy gives no more. */
+        withheld: z.boolean().optional(),
         text: z.string(),
       }),
     ),

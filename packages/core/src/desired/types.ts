@@ -53,6 +53,8 @@ export interface AccessFacts {
   /** Whoever the groups, the policy's names and the checkouts mean. */
   readonly users: DirectoryUsers;
   readonly checkouts: readonly Checkout[];
+  /** Who keeps what because a guard withholds the removal: part of the effective set (rule C1). */
+  readonly withheld?: ReadonlyMap<Entitlement, ReadonlySet<UserId>>;
 }
 
 /** The facts of one scope. */

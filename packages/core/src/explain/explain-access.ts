@@ -3,6 +3,7 @@ import { attributeOf, resolvePrincipal } from "../desired/resolve-principal.ts";
 import type { AccessFacts, DirectoryUser, Exclusion, Reason } from "../desired/types.ts";
 import { decidingVerb, isGoverned, matchesBranch } from "../policy/match-rules.ts";
 import type { Deny, Grant, PolicyRule } from "../policy/types.ts";
+import { isRevocationCause } from "../plan/restrain-plan.ts";
 import type { Entitlement, UserId } from "../words.ts";
 
 /** One rule that was considered; rule, file and line are null where no rule but a state of things speaks. */
@@ -18,6 +19,8 @@ export interface AccessReason {
   readonly until: Date | null;
   /** True for what settled the answer. */
   readonly decides: boolean;
+  /** True where the user keeps what policy gives no more, since a guard withholds the removal (rule C1). */
+  readonly withheld?: boolean;
   readonly text: string;
 }
 
@@ -109,8 +112,23 @@ function judge(facts: AccessFacts, evaluation: Evaluation, asked: Asked): Answer
     .filter(({ cause }) => cause === "exclusive" || cause === "ceiling")
     .map((each) => told(each, clipTexts[each.cause]));
   const marked = [...considered, ...clipped].map((reason) => ({ ...reason, decides: reason.rule === deciding?.rule }));
+  if (holdings.length === 0 && isKept(facts, { userId: user.id, verb, exclusions })) {
+    const kept = { ...state("a guard withholds the removal until it is approved"), withheld: true };
+    return { allowed: true, reasons: [...marked.map((reason) => ({ ...reason, decides: false })), kept] };
+  }
   const last = deciding === undefined ? [state(`no rule grants ${verb} to ${user.userName}`)] : [];
   return { allowed: holdings.length > 0, reasons: [...marked, ...last] };
+}
+
+interface KeptQuestion {
+  readonly userId: UserId;
+  readonly verb: Entitlement;
+  readonly exclusions: readonly Exclusion[];
+}
+
+/** A withheld removal stays in force unless there is by now a cause that no guard holds back (rule C1). */
+function isKept({ withheld }: AccessFacts, { userId, verb, exclusions }: KeptQuestion): boolean {
+  return (withheld?.get(verb)?.has(userId) ?? false) && !exclusions.some(({ cause }) => isRevocationCause(cause));
 }
 
 interface Findings {

@@ -48,7 +48,7 @@ describe("guards", () => {
   });
 
   it("count a user once, in however many scopes a directory group loses them", () => {
-    const thousand = Array.from({ length: 1_000 }, () => removalsOf(1, { directoryGroups: ["devs"] })[0]!);
+    const thousand = Array.from({ length: 1_000 }, () => removalsOf(1, { directoryGroups: ["devs"] })).flat();
     expect(judge(thousand, groupOf(20), groupOf(20, { remaining: 19 })).withheld).toEqual([]);
   });
 

@@ -4,7 +4,6 @@ import { applyPlan } from "./apply-plan.ts";
 import { judgeSync } from "./judge-sync.ts";
 import { branch, desiredOf, endedAt, groupOf, inputOf, other, own, userIdOf, windowMs } from "./testing.ts";
 import { planSync, removalKey } from "./plan-sync.ts";
-import { leaveDrift, suspendPlan } from "./restrain-plan.ts";
 import type { Plan, PlanInput } from "./types.ts";
 
 const kinds = (plan: Plan) => plan.operations.map((operation) => operation.kind);
@@ -395,41 +394,5 @@ describe("removals that guards keep back", () => {
   it("are named for the rename while it is not verified", () => {
     const plan = planSync(inputOf({ desired: desiredOf({ push: ["alice"] }), actual, bindings, isRenaming: true }));
     expect(plan.operations).toMatchObject([{ removals: [{ cause: "rename" }, { cause: "rename" }] }]);
-  });
-});
-
-describe("a suspended plan", () => {
-  it("makes revocations alone and leaves the rest as it was found", () => {
-    const exclusion = {
-      userId: userIdOf("eve"),
-      entitlement: "push",
-      cause: "inactive",
-      rule: "policy[0].grants[0]",
-      file: "f",
-      line: 1,
-      reference: "group:x",
-      path: [],
-    } as const;
-    const actual = [groupOf("g1", "push", { displayName: "odd", members: ["bob", "eve"] })];
-    const desired = desiredOf({ merge: ["alice"], push: ["alice"] }, { exclusions: [exclusion] });
-    const plan = suspendPlan(planSync(inputOf({ desired, actual, bindings: [bound("g1", "push")] })), actual);
-    expect(plan.operations).toMatchObject([
-      { kind: "removeMembers", removals: [{ member: "eve", cause: "inactive" }] },
-    ]);
-    expect(plan.effective).toMatchObject([{ displayName: "odd", members: ["bob"] }]);
-  });
-});
-
-describe("drift that is only reported", () => {
-  it("stays, while what Branchward itself changes is written", () => {
-    const actual = [groupOf("g1", "push", { members: ["bob", "mallory"] })];
-    const desired = desiredOf({ push: ["alice", "bob", "carol"] });
-    const plan = planSync(inputOf({ desired, actual, bindings: [bound("g1", "push")] }));
-    const left = leaveDrift(plan, {
-      extra: new Set([removalKey("push", "mallory")]),
-      missing: new Set([removalKey("push", "alice")]),
-    });
-    expect(left.operations).toMatchObject([{ kind: "addMembers", additions: [{ member: "carol" }] }]);
-    expect(left.effective).toMatchObject([{ members: ["bob", "carol", "mallory"] }]);
   });
 });

@@ -12,8 +12,11 @@ export type DirectoryChange = { readonly resourceId: string } & (
     }
   /** Any other attributes; top-level names and extension URIs. */
   | { readonly kind: "user.changed"; readonly details: { readonly attributes: readonly string[] } }
-  /** `active`: whether the user was, until then. */
-  | { readonly kind: "user.deleted"; readonly details: { readonly userName: string; readonly active: boolean } }
+  /** `active`: whether the user was, until then. `client`: who did it. */
+  | {
+      readonly kind: "user.deleted";
+      readonly details: { readonly userName: string; readonly active: boolean; readonly client: string };
+    }
   | { readonly kind: "group.created" | "group.deleted"; readonly details: { readonly displayName: string } }
   | {
       readonly kind: "group.members";

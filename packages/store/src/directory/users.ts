@@ -149,7 +149,8 @@ export const users: DirectoryNoun = {
       raise({ kind: "group.members", resourceId: groupId, details: { added: [], removed: [id] } });
     }
     await trx.deleteFrom("directory_users").where("id", "=", id).execute();
-    raise({ kind: "user.deleted", resourceId: id, details: { userName: row.user_name, active: row.active } });
+    const { user_name: userName, active } = row;
+    raise({ kind: "user.deleted", resourceId: id, details: { userName, active, client: context.client } });
   },
 };
 

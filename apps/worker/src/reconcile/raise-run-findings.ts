@@ -1,0 +1,55 @@
+/** What a run leaves for a person: held removals, drift that stays, a scope that flaps. */
+import { type Queryable, raiseFinding, resolveFinding, resolveHeldFindings } from "@branchward/store";
+import { countDrift } from "./choose-plan.ts";
+import type { LoadedScope } from "./load-scope.ts";
+import type { SyncResult } from "./run-sync.ts";
+
+interface Run {
+  readonly lease: { readonly endpoint: string; readonly verdict: string | null };
+  readonly scope: LoadedScope;
+  readonly result: SyncResult;
+}
+
+/** Raises and resolves the findings of a scope; nothing is written for a scope that was and is verified. */
+export async function raiseRunFindings(trx: Queryable, { lease, scope, result }: Run): Promise<void> {
+  const place = `${scope.branch.repository}:${scope.branch.branch} at ${lease.endpoint}`;
+  if (result.verdict === "verified") {
+    if (lease.verdict !== null && lease.verdict !== "verified") await resolveAll(trx, place);
+    return;
+  }
+  if (lease.verdict === "held" && result.plan.keptBack.length === 0) await resolveHeldFindings(trx);
+  for (const { kind, group, removed, baseline } of result.guarded.overLimit) {
+    await raiseFinding(trx, {
+      kind: "removals-held",
+      subject: kind === "entitlement-group" ? `${group} of ${place}` : group,
+      severity: "critical",
+      message:
+        kind === "deactivations"
+          ? `${group} deactivated ${removed} users within the window: decisions deny them, writes wait; approve a held sync to let them go`
+          : `${removed} of ${baseline} members would be removed within the window: they keep what they hold until a held sync is approved`,
+    });
+  }
+  if (result.isDriftLeft) {
+    await raiseFinding(trx, {
+      kind: "drift",
+      subject: place,
+      severity: "warning",
+      message: `${countDrift(result.guarded.drift)} members differ from policy and Branchward did not do it; the endpoint is set to drift: report, so it stays`,
+    });
+  }
+  if (result.suspended === "flapping") {
+    await raiseFinding(trx, {
+      kind: "flapping",
+      subject: place,
+      severity: "critical",
+      message:
+        "drift came back more than three times in ten minutes: somebody else writes these groups; only revocations are made until it rests",
+    });
+  }
+}
+
+async function resolveAll(trx: Queryable, place: string): Promise<void> {
+  await resolveFinding(trx, "drift", place);
+  await resolveFinding(trx, "flapping", place);
+  await resolveHeldFindings(trx);
+}

@@ -1,0 +1,196 @@
+/** Removes one user from everything that the ledger says they hold, scope by scope, each verified by a read. */
+import { hostname } from "node:os";
+import { AppError } from "@branchward/core";
+import type { ScimClient } from "@branchward/scim";
+import {
+  endMemberships,
+  type HeldMembership,
+  insertSync,
+  type Lease,
+  listApprovedRemovals,
+  listHeldBy,
+  listMassDeactivations,
+  listUsersById,
+  notify,
+  releaseLease,
+  seizeLease,
+  verifyAgain,
+} from "@branchward/store";
+import { uuidv7 } from "uuidv7";
+import { applyOperation, type Endpoint, readGroup } from "../endpoint/endpoint.ts";
+import { LEASE_MS, VERIFY_AGAIN_MS } from "../reconcile/lease-times.ts";
+import type { ReconcileDeps } from "../reconcile/reconcile-scope.ts";
+import { createTimeline, type Timeline } from "../reconcile/timeline.ts";
+
+/** How far a run came; it is about scopes. */
+export interface Revoked {
+  readonly total: number;
+  readonly outstanding: number;
+  readonly lastError: string | null;
+}
+
+/** Scopes worked on at once for one user, at each endpoint. */
+const PARALLEL_PER_ENDPOINT = 2;
+
+type RevokeDeps = Pick<ReconcileDeps, "db" | "queues" | "activePolicy" | "endpoints" | "log">;
+
+const NOTHING_HELD: Revoked = { total: 0, outstanding: 0, lastError: null };
+
+/** Ends what the user holds; somebody active again has nothing to lose. */
+export async function revokeUser(deps: RevokeDeps, userId: string, cause: string): Promise<Revoked> {
+  const [user] = await listUsersById(deps.db, [userId]);
+  if (user?.active === true) return NOTHING_HELD;
+  const held = await listHeldBy(deps.db, userId);
+  const scopes = [...Map.groupBy(held, ({ scopeId }) => scopeId).values()];
+  if (await isWithheld(deps, userId)) {
+    const waits = "too many users were deactivated at once: it waits for an approval";
+    return { total: scopes.length, outstanding: scopes.length, lastError: waits };
+  }
+  const task = { userId, userName: user?.userName ?? null, cause };
+  const failures: string[] = [];
+  const byEndpoint = Map.groupBy(scopes, ([first]) => first?.endpoint ?? "");
+  await Promise.all(
+    [...byEndpoint].map(async ([name, pending]) => {
+      const endpoint = deps.endpoints.get(name);
+      if (endpoint === undefined) return;
+      const work = async (): Promise<void> => {
+        for (let memberships = pending.pop(); memberships !== undefined; memberships = pending.pop()) {
+          const failure = await revokeIn(deps, { ...task, endpoint, memberships });
+          if (failure !== null) failures.push(failure);
+        }
+      };
+      await Promise.all(Array.from({ length: PARALLEL_PER_ENDPOINT }, work));
+    }),
+  );
+  return { total: scopes.length, outstanding: failures.length, lastError: failures[0] ?? null };
+}
+
+/** Writes for one of too many wait, while decisions deny them at once (rule C2). */
+async function isWithheld({ db, activePolicy }: RevokeDeps, userId: string): Promise<boolean> {
+  const active = await activePolicy.find(db);
+  if (active === undefined) return false;
+  const mass = await listMassDeactivations(db, active.policy.guards);
+  const one = mass.flatMap(({ userIds }) => userIds).find((id) => id === userId);
+  if (one === undefined) return false;
+  const approved = await listApprovedRemovals(db, { scopeId: NO_SCOPE, userIds: [one] });
+  return !approved.some(({ entitlement, reference }) => entitlement === null && reference === null);
+}
+
+const NO_SCOPE = "00000000-0000-0000-0000-000000000000";
+
+interface ScopeTask {
+  readonly userId: string;
+  readonly userName: string | null;
+  readonly cause: string;
+  readonly endpoint: Endpoint;
+  /** Of one scope. */
+  readonly memberships: readonly HeldMembership[];
+}
+
+/** Why the user may still be there; null when a read shows that they are not. */
+async function revokeIn({ db, queues, log }: RevokeDeps, task: ScopeTask): Promise<string | null> {
+  const [first] = task.memberships;
+  if (first === undefined) return null;
+  const timeline = createTimeline(() => performance.now());
+  timeline.enter("lease");
+  const holder = `${hostname()}-${process.pid}`;
+  const lease = await seizeLease(db, first.scopeId, { holder, leaseMs: LEASE_MS });
+  if (lease === undefined) return null;
+  timeline.enter("write");
+  const client = task.endpoint.connect((call) => timeline.addCall(call));
+  try {
+    const failure = await removeFromGroups(client, task, lease);
+    timeline.enter("record");
+    await record(db, { ...task, lease, timeline, failure });
+    return failure;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    log.warn({ err: error, scopeId: lease.scopeId, endpoint: lease.endpoint }, "revocation failed");
+    return `${lease.endpoint}: ${error.message}`;
+  } finally {
+    await releaseLease(db, lease);
+    // Whoever was cut off here has not reached what it was asked for.
+    if (lease.isTakenOver) {
+      await queues.enqueueReconcile({ scopeId: lease.scopeId, endpoint: lease.endpoint, lane: "event" });
+    }
+  }
+}
+
+async function removeFromGroups(
+  client: ScimClient,
+  { memberships, userId }: ScopeTask,
+  lease: Lease,
+): Promise<string | null> {
+  for (const { groupId, entitlement, member, displayName } of memberships) {
+    if (groupId === null) return `the group of ${entitlement} is not known yet at ${lease.endpoint}`;
+    const removals = [{ member, userId: parseUserId(userId), cause: "inactive" as const }];
+    const refusal = await tryRemoval(client, { kind: "removeMembers", entitlement, groupId, removals }, lease.token);
+    const group = await readGroup(client, groupId);
+    if (group?.members.includes(member)) {
+      const why = refusal ?? "it answered that it had removed them";
+      return `${displayName ?? groupId} at ${lease.endpoint} still shows the member: ${why}`;
+    }
+  }
+  return null;
+}
+
+/** An endpoint may refuse to remove who is not there: the read decides. */
+async function tryRemoval(
+  client: ScimClient,
+  operation: Parameters<typeof applyOperation>[1],
+  fence: number,
+): Promise<string | null> {
+  try {
+    await applyOperation(client, operation, fence);
+    return null;
+  } catch (error) {
+    if (error instanceof AppError && error.retry === "never") return error.message;
+    throw error;
+  }
+}
+
+function parseUserId(id: string): Parameters<typeof listApprovedRemovals>[1]["userIds"][number] {
+  return id as ReturnType<typeof parseUserId>;
+}
+
+interface Recorded extends ScopeTask {
+  readonly lease: Lease;
+  readonly timeline: Timeline;
+  readonly failure: string | null;
+}
+
+async function record(db: RevokeDeps["db"], recorded: Recorded): Promise<void> {
+  const { lease, timeline, failure, memberships, userId, userName, cause, endpoint } = recorded;
+  await db.transaction().execute(async (trx) => {
+    if (failure === null && !(await endMemberships(trx, lease, { userId, cause }))) return;
+    // A write of the run that lost the lease may still arrive, where no fence holds it back (rule C4).
+    if (lease.isTakenOver && !endpoint.builtin) await verifyAgain(trx, lease.scopeId, VERIFY_AGAIN_MS);
+    await insertSync(trx, {
+      ...timeline.read(),
+      id: uuidv7(),
+      scopeId: lease.scopeId,
+      reason: "revocation",
+      requested: lease.requested,
+      requestedAt: lease.requestedAt,
+      leaseToken: lease.token,
+      attempt: 1,
+      policyVersionId: null,
+      startedAt: timeline.startedAt,
+      finishedAt: new Date(),
+      verdict: failure === null ? "verified" : "diverged",
+      mismatches: [],
+      changes: memberships.map(({ entitlement, displayName, groupId, member }) => ({
+        entitlement,
+        group: displayName ?? groupId ?? entitlement,
+        operation: "removeMembers",
+        added: [],
+        removed: failure === null ? [{ user: member, userName, why: WHY[cause] ?? cause }] : [],
+      })),
+      unchanged: [],
+      error: failure === null ? null : { code: "revocation_outstanding", message: failure },
+    });
+    await notify(trx, "scopes", lease.incarnationId);
+  });
+}
+
+const WHY: Readonly<Record<string, string>> = { inactive: "the user is deactivated" };
