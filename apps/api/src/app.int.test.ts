@@ -209,6 +209,7 @@ describe("the api", () => {
       const { queues } = (await json("/queues/api/queues")) as { queues: { name: string; readOnlyMode: boolean }[] };
       expect(queues.map(({ name, readOnlyMode }) => [name, readOnlyMode])).toEqual([
         ["system", true],
+        ["revocations", true],
         ["reconcile-directory", true],
         ["reconcile-hg", true],
       ]);

@@ -18,6 +18,7 @@ import { createEndpointRoute } from "./routes/endpoints.ts";
 import { createEventRoute } from "./routes/events.ts";
 import { createHealthRoutes } from "./routes/health.ts";
 import { createRecordRoutes } from "./routes/records.ts";
+import { createRevocationRoute } from "./routes/revocations.ts";
 import { createRepositoryRoute } from "./routes/repositories.ts";
 import { createSessionRoutes } from "./routes/sessions.ts";
 import { createSyncStatusRoute } from "./routes/sync-status.ts";
@@ -92,6 +93,7 @@ export function createRoutes(deps: ApiDeps, traffic: ClientTraffic): readonly Ro
     ...createDeliveryRoutes(deps),
     createEndpointRoute({ db: deps.db, endpoints }),
     ...createRecordRoutes(deps.db),
+    createRevocationRoute(deps.db),
     ...createBindingRoutes(deps),
     ...createTokenRoutes(deps.db),
     ...createSessionRoutes(deps),

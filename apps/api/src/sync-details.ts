@@ -15,12 +15,16 @@ interface GroupDiff {
 
 /** A run as its page shows it: where its time went, and desired against actual. */
 export function toSyncDetails(sync: SyncDetails) {
-  const { mismatches, changes, calls, error, phases, startedAt, finishedAt, requestedAt } = sync;
+  const { mismatches, changes, calls, error, phases, startedAt, finishedAt, requestedAt, guarded, drift } = sync;
   return {
     ...toSyncItem(sync),
     mismatches: [...mismatches],
     changes: changes.map((change) => ({ ...change, added: [...change.added], removed: [...change.removed] })),
     diff: toDiff(sync),
+    withheld: guarded.withheld.map(({ entitlement, user, userName, why }) => ({ entitlement, user, userName, why })),
+    overLimit: [...guarded.overLimit],
+    digest: guarded.digest,
+    drift,
     timeline: {
       // The record's clock asked, the worker's began: they may differ by a little.
       queuedMs: Math.max(0, startedAt.getTime() - requestedAt.getTime()),

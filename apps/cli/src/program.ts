@@ -122,10 +122,21 @@ function parseLimit(text: string): number {
 }
 
 function addRecordCommands(program: Command, context: CommandContext, done: Run): void {
-  withConnection(program.command("syncs"))
+  const syncs = withConnection(program.command("syncs"))
     .description("runs, newest first")
     .option("--limit <n>", "rows", parseLimit, 20)
     .action(async (options) => done(await (await import("./commands/records.ts")).syncs(context, options)));
+  withConnection(syncs.command("show <id>"))
+    .description("a run: what it changed, what guards withhold, what it found otherwise")
+    .action(async (id, options) =>
+      done(await (await import("./commands/syncs.ts")).show(context, { ...syncs.opts(), ...options, id })),
+    );
+  withConnection(syncs.command("approve <id>"))
+    .description("let go the removals that guards withhold in a run, as it shows them")
+    .option("--digest <digest>", "the digest that was reviewed; by default the one that the run has now")
+    .action(async (id, options) =>
+      done(await (await import("./commands/syncs.ts")).approve(context, { ...syncs.opts(), ...options, id })),
+    );
   withConnection(program.command("deliveries"))
     .description("what the sources sent, newest first")
     .option("--limit <n>", "rows", parseLimit, 20)

@@ -174,6 +174,12 @@ export async function saveWithheldRemovals(
   );
 }
 
+/** The scopes in which removals are kept back. */
+export async function listHeldScopes(db: Queryable): Promise<readonly string[]> {
+  const rows = await db.selectFrom("withheld_removals").select("scope_id").distinct().orderBy("scope_id").execute();
+  return rows.map((row) => row.scope_id);
+}
+
 /** Who keeps what on an incarnation because a guard withholds the removal, at any endpoint: part of the effective set. */
 export async function listWithheldOf(
   db: Queryable,

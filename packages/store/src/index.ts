@@ -46,6 +46,7 @@ export {
   countDirectoryGroups,
   countEntitlementGroups,
   listApprovedRemovals,
+  listHeldScopes,
   listMassDeactivations,
   listWithheldOf,
   markEnding,
@@ -165,6 +166,7 @@ export {
   type RevocationOutcome,
   type RevocationRequest,
   settleRevocation,
+  wakeRevocations,
 } from "./revocations.ts";
 export {
   acquireLease,
@@ -194,6 +196,7 @@ export {
 export { deleteSession, findLiveSession, insertSession, type NewSession, type Session } from "./sessions.ts";
 export {
   countDriftSince,
+  findLatestPlan,
   findSync,
   type GuardedPlan,
   insertSync,

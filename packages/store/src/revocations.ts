@@ -79,6 +79,20 @@ export async function findOpenRevocation(
     .executeTakeFirst();
 }
 
+/** Users who are active again have nothing to lose: what stands for them is looked at once more. @returns whose. */
+export async function wakeRevocations(trx: Queryable, userIds: readonly string[]): Promise<readonly string[]> {
+  if (userIds.length === 0) return [];
+  const rows = await trx
+    .updateTable("revocations")
+    .set({ due_at: sql<Date>`now()` })
+    .where("kind", "=", "user")
+    .where("subject", "in", userIds)
+    .where("done_at", "is", null)
+    .returning("subject")
+    .execute();
+  return rows.map(({ subject }) => subject);
+}
+
 /** Standing ones first, then the newest. */
 export async function listRevocations(db: Queryable, limit: number): Promise<readonly Revocation[]> {
   return selectRevocations(db)

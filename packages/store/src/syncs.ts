@@ -124,6 +124,20 @@ function toGuardColumns(guarded: GuardedPlan | undefined) {
   };
 }
 
+/** The digest of the newest plan of a scope that kept something back; undefined when the newest sync keeps nothing. */
+export async function findLatestPlan(db: Queryable, scopeId: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom("syncs")
+    .select("plan_digest")
+    .where("scope_id", "=", scopeId)
+    .where("verdict", "<>", "failed")
+    .where("reason", "<>", "revocation")
+    .orderBy("seq", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return row?.plan_digest ?? undefined;
+}
+
 /** How often drift was repaired in a scope of late (flapping: somebody else undoes what we do). */
 export async function countDriftSince(
   db: Queryable,

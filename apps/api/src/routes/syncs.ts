@@ -1,5 +1,7 @@
 import { NotFoundError } from "@branchward/core";
 import {
+  approveAnswer,
+  approveBody,
   idParams,
   page,
   problem,
@@ -11,7 +13,15 @@ import {
 } from "@branchward/core/api";
 import type { Queues } from "@branchward/queue";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
-import { type Database, findSync, listSyncs, type RequestedScope, requestScopesOf } from "@branchward/store";
+import {
+  type ActivePolicy,
+  type Database,
+  findSync,
+  listSyncs,
+  type RequestedScope,
+  requestScopesOf,
+} from "@branchward/store";
+import { approveSync } from "../approve-sync.ts";
 import { type BranchQuestion, getBranchNamed } from "../branch-question.ts";
 import { toSyncItem } from "../items.ts";
 import { toSyncDetails } from "../sync-details.ts";
@@ -20,10 +30,32 @@ import { toDate, toFilter, toPage } from "./page.ts";
 export interface SyncRouteDeps {
   readonly db: Database;
   readonly queues: Queues;
+  readonly activePolicy: ActivePolicy;
 }
 
 export function createSyncRoutes(deps: SyncRouteDeps): readonly Route[] {
-  return [listRoute(deps), showRoute(deps), recheckRoute(deps)];
+  return [listRoute(deps), showRoute(deps), recheckRoute(deps), approveRoute(deps)];
+}
+
+function approveRoute(deps: SyncRouteDeps): Route {
+  return defineRoute({
+    method: "post",
+    path: "/v1/syncs/:id/approve",
+    summary: "Let go what guards withhold: the plan as shown, for 24 hours, not by who caused it",
+    scope: "admin",
+    params: idParams,
+    body: approveBody,
+    responses: {
+      202: { description: "approved; the scopes that are looked at again", body: approveAnswer },
+      403: { description: "who asks caused the removals", body: problem },
+      404: { description: "no such sync", body: problem },
+      409: { description: "nothing is withheld, or the plan has changed", body: problem },
+    },
+    async handle({ params, body, principal }) {
+      const scopes = await approveSync(deps, { syncId: params.id, digest: body.digest, by: principal?.client ?? "" });
+      return answer(202, { scopes });
+    },
+  });
 }
 
 function listRoute({ db }: SyncRouteDeps): Route {

@@ -22,6 +22,7 @@ import {
   requestScopesOf,
   type RevocationRequest,
   saveCursor,
+  wakeRevocations,
 } from "@branchward/store";
 
 export interface FanOutDeps {
@@ -66,8 +67,10 @@ async function fanOut(trx: Queryable, { activePolicy }: FanOutDeps): Promise<Out
   await requestRevocations(trx, revoked);
   await saveCursor(trx, CURSOR, last);
   if (requested.length > 0) await notify(trx, "registry", "");
+  const reactivated = changes.filter(({ kind }) => kind === "user.reactivated").map((change) => change.resourceId);
+  const woken = await wakeRevocations(trx, reactivated);
   const ids = revoked.map(({ id }) => id);
-  return { requested, revoked: ids, isMore: await hasDirectoryChanges(trx, last) };
+  return { requested, revoked: [...ids, ...woken], isMore: await hasDirectoryChanges(trx, last) };
 }
 
 function listRevoked(changes: readonly RecordedChange[]): readonly RevocationRequest[] {

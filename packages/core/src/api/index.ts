@@ -36,11 +36,15 @@ export {
   policyVersionItem,
   type Readyz,
   readyz,
+  type RevocationItem,
+  revocationItem,
 } from "./records.ts";
 export { type RepositoryItem, repositoryItem, repositoryQuery } from "./repositories.ts";
 export { type Session, session, sessionBody } from "./sessions.ts";
 export { MAX_WAIT_MS, type SyncStatus, syncStatus, syncStatusQuery } from "./sync-status.ts";
 export {
+  approveAnswer,
+  approveBody,
   type GroupDiff,
   recheckAnswer,
   recheckBody,

@@ -16,6 +16,26 @@ export const findingItem = z
   .meta({ id: "Finding" });
 export type FindingItem = z.output<typeof findingItem>;
 
+/** A revocation: whose access ends, and how far that is. */
+export const revocationItem = z
+  .object({
+    id: z.uuid(),
+    kind: z.enum(["user", "incarnation", "scope"]),
+    /** Id of the user, incarnation or scope. */
+    subject: z.uuid(),
+    cause: z.string(),
+    requestedAt: timestamp,
+    attempts: z.int(),
+    /** Scopes that it is about; null before the first attempt. */
+    total: z.int().nullable(),
+    outstanding: z.int().nullable(),
+    lastError: z.string().nullable(),
+    /** Null while it stands. */
+    doneAt: timestamp.nullable(),
+  })
+  .meta({ id: "Revocation" });
+export type RevocationItem = z.output<typeof revocationItem>;
+
 export const policyVersionItem = z.object({
   id: z.uuid(),
   digest: z.string(),

@@ -92,12 +92,40 @@ export const syncDetails = syncItem
       }),
     ),
     diff: z.array(groupDiff),
+    /** Removals that guards keep back: the members stay until they are approved, or the plan changes. */
+    withheld: z.array(
+      z.object({
+        entitlement: z.string(),
+        /** The endpoint's id. */
+        user: z.string(),
+        userName: z.string().nullable(),
+        why: z.string(),
+      }),
+    ),
+    /** Why they are kept back: groups that would lose too many, or a client that deactivated too many. */
+    overLimit: z.array(
+      z.object({
+        kind: z.enum(["entitlement-group", "directory-group", "deactivations"]),
+        group: z.string(),
+        removed: z.int(),
+        baseline: z.int(),
+      }),
+    ),
+    /** Of the withheld removals: what an approval names. */
+    digest: z.string().nullable(),
+    /** Members that came or went without Branchward. */
+    drift: z.int(),
     timeline: syncTimeline,
     calls: z.array(syncCall),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
   })
   .meta({ id: "SyncDetails" });
 export type SyncDetails = z.output<typeof syncDetails>;
+
+/** Approves the withheld removals of a sync as they were shown. */
+export const approveBody = z.strictObject({ digest: z.string().min(1) });
+/** How many scopes are looked at again. */
+export const approveAnswer = z.object({ scopes: z.int() });
 
 export const recheckBody = z.strictObject({
   repository: z.string().min(1),
