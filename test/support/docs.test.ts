@@ -33,6 +33,7 @@ interface Help {
   /** As its own help writes it: `wait <repository> <branch>`. */
   readonly usage: string;
   readonly options: readonly string[];
+  /** True where it does nothing itself. */
   readonly isGroup: boolean;
 }
 
@@ -56,12 +57,11 @@ async function readHelp(): Promise<readonly Help[]> {
     const options = listMatches(text, /^ {2}(?:-\w, )?(--[a-z-]+(?: <[a-z]+>)?)/gmu);
     const usage = (/^Usage: branchward (.*)$/mu.exec(text)?.[1] ?? "")
       .replace("[options] ", "")
-      .replace("[options]", "");
-    const own = {
-      usage: usage.trim(),
-      options: options.filter((option) => option !== "--help"),
-      isGroup: names.length > 0,
-    };
+      .replace("[options]", "")
+      .replace("[command]", "");
+    const ownOptions = options.filter((option) => option !== "--help");
+    const isGroup = names.length > 0 && (path.length === 0 || ownOptions.length === 0);
+    const own = { usage: usage.trim(), options: ownOptions, isGroup };
     const below = await Promise.all(names.map((name) => ask([...path, name])));
     return [own, ...below.flat()];
   }
