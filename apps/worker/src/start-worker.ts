@@ -1,8 +1,9 @@
 /** The worker: consumes the queues, keeps timers, activates what the configuration file proposes. */
-import type { SourceConfiguration } from "@branchward/core";
+import type { AuditConfiguration, SourceConfiguration } from "@branchward/core";
 import { type QueueBackend, type Queues, startWorkers } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
-import { type ActivePolicy, type Database, raiseFinding, resolveFinding } from "@branchward/store";
+import { type ActivePolicy, type Database, ensureAudits, raiseFinding, resolveFinding } from "@branchward/store";
+import { createAuditEndpoint } from "./audit/audit-endpoint.ts";
 import { createFanOut } from "./directory/fan-out.ts";
 import type { Endpoint } from "./endpoint/endpoint.ts";
 import { activatePolicy, type ProposedPolicy } from "./policy/activate-policy.ts";
@@ -18,6 +19,7 @@ export interface WorkerDeps {
   readonly activePolicy: ActivePolicy;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   readonly pairingWindowMs: number;
+  readonly audit: AuditConfiguration;
   readonly policy: ProposedPolicy;
   readonly sources: readonly Pick<SourceConfiguration, "name" | "isMayGiven">[];
   readonly log: Logger;
@@ -29,6 +31,8 @@ export async function startWorker(deps: WorkerDeps): Promise<AsyncDisposable> {
   await raiseSourceFindings(deps);
   const reconcile = createReconcileScope(deps);
   const wake = createWake(deps);
+  const auditEndpoint = createAuditEndpoint(deps);
+  await ensureAudits(deps.db, { endpoints: [...deps.endpoints.keys()], spreadMs: deps.audit.intervalMs });
   await using stack = new AsyncDisposableStack();
   const workers = stack.use(
     startWorkers({
@@ -38,6 +42,7 @@ export async function startWorker(deps: WorkerDeps): Promise<AsyncDisposable> {
         "scope.reconcile": ({ scopeId }, run) => reconcile(scopeId, run),
         "scope.wake": ({ scopeId }) => wake(scopeId),
         "access.revoke": createRevokeAccess(deps),
+        "endpoint.audit": ({ endpoint }) => auditEndpoint(endpoint),
         "directory.changed": createFanOut(deps),
         "outbox.sweep": createSweep(deps),
       },

@@ -24,6 +24,7 @@ function defineJob<Name extends string, Schema extends z.ZodType>(
 
 const scopeJob = z.strictObject({ v: z.literal(1), scopeId: z.uuid() });
 const revocationJob = z.strictObject({ v: z.literal(1), kind: z.enum(["user", "incarnation", "scope"]), id: z.uuid() });
+const endpointJob = z.strictObject({ v: z.literal(1), endpoint: z.string() });
 const emptyJob = z.strictObject({ v: z.literal(1) });
 
 export const jobs = {
@@ -33,6 +34,8 @@ export const jobs = {
   "scope.wake": defineJob({ name: "scope.wake", schema: scopeJob, attempts: 3, backoffMs: 500 }),
   /** Ends access ahead of everything. What does not end at once is a row with its own time. */
   "access.revoke": defineJob({ name: "access.revoke", schema: revocationJob, attempts: 3, backoffMs: 250 }),
+  /** Reads the next page of an endpoint's audit. */
+  "endpoint.audit": defineJob({ name: "endpoint.audit", schema: endpointJob, attempts: 1, backoffMs: 500 }),
   /** Finds the scopes that directory changes affect. */
   "directory.changed": defineJob({ name: "directory.changed", schema: emptyJob, attempts: 5, backoffMs: 500 }),
   /** Re-enqueues what has no job: the queue is an index that can be rebuilt. */

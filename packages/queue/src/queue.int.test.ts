@@ -38,6 +38,7 @@ const idle: Processors = {
   "scope.reconcile": async () => undefined,
   "scope.wake": async () => undefined,
   "access.revoke": async () => undefined,
+  "endpoint.audit": async () => undefined,
   "directory.changed": async () => undefined,
   "outbox.sweep": async () => undefined,
 };

@@ -32,6 +32,8 @@ export interface Queues extends AsyncDisposable {
   enqueueWake(scopeId: string, delayMs: number): Promise<void>;
   /** Joins the one of the same subject that waits, follows one that runs. */
   enqueueRevocation(revocation: RevocationJob, delayMs?: number): Promise<void>;
+  /** Reads the next page of the endpoint's audit, after everything else that waits for the endpoint. */
+  enqueueAudit(endpoint: string, delayMs?: number): Promise<void>;
   /** Reads the directory's changes, after a pause where one is given. */
   enqueueDirectoryChanged(delayMs?: number): Promise<void>;
   /** Runs `outbox.sweep` every `everyMs`, once for all workers. */
@@ -79,6 +81,11 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
       const deduplication = { id: `${kind}-${id}`, keepLastIfActive: true, reschedule: true };
       const options = jobOptions("access.revoke", { priority: LANE_PRIORITY.ci, delay: delayMs, deduplication });
       await revocations.add("access.revoke", { v: 1, kind, id }, options);
+    },
+    async enqueueAudit(endpoint, delayMs = 0) {
+      const deduplication = { id: "audit", replace: true, keepLastIfActive: true };
+      const options = jobOptions("endpoint.audit", { priority: LANE_PRIORITY.audit, delay: delayMs, deduplication });
+      await reconcile.get(endpoint)?.add("endpoint.audit", { v: 1, endpoint }, options);
     },
     async enqueueDirectoryChanged(delayMs = 0) {
       const deduplication = { id: "directory", keepLastIfActive: true, reschedule: true };

@@ -2,6 +2,20 @@ export { type AccessQuestion, loadAccessFacts } from "./access-facts.ts";
 export { type ActivePolicy, type ActivePolicyVersion, createActivePolicy } from "./active-policy.ts";
 export { findActorUser } from "./actors.ts";
 export { insertApproval, type NewApproval, type RemovalApproval } from "./approvals.ts";
+export {
+  type AuditedPage,
+  type AuditRound,
+  type AuditState,
+  continueAudit,
+  ensureAudits,
+  type ExpectedGroup,
+  listAuditStates,
+  listDueAudits,
+  listExpectedGroups,
+  listScopesOfIncarnations,
+  listUnseenScopes,
+  saveAuditedPage,
+} from "./audits.ts";
 export { branchEntitlementSchema } from "./branch-entitlement.ts";
 export {
   bindWaitingCheckouts,

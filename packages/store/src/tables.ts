@@ -207,6 +207,18 @@ interface EntitlementGroupsTable {
   group_id: string | null;
   intended_at: Generated<Date>;
   bound_at: NullableTimestamp;
+  audited_at: NullableTimestamp;
+}
+
+interface EndpointAuditsTable {
+  endpoint: string;
+  position: string | null;
+  round_started_at: NullableTimestamp;
+  previous_round_at: NullableTimestamp;
+  finished_at: NullableTimestamp;
+  groups: WithDefault<number>;
+  differing: WithDefault<number>;
+  due_at: Timestamp;
 }
 
 interface SyncsTable {
@@ -339,4 +351,5 @@ export interface Tables extends DirectoryTables {
   approvals: ApprovalsTable;
   approved_removals: ApprovedRemovalsTable;
   revocations: RevocationsTable;
+  endpoint_audits: EndpointAuditsTable;
 }

@@ -171,6 +171,7 @@ async function openWorker(shared: Shared, builtin: { readonly url: string; reado
     activePolicy,
     endpoints: await createEndpoints(configuration, { env, builtin }),
     pairingWindowMs: environment.pairingWindowMs,
+    audit: configuration.audit,
     policy: { text, file: configuration.file, author: "file" },
     sources: configuration.sources,
     log,

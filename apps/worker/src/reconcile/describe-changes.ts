@@ -10,6 +10,7 @@ import {
   type SyncChange,
   type SyncMember,
 } from "@branchward/store";
+import { isUuid } from "../is-uuid.ts";
 import { countDrift } from "./choose-plan.ts";
 import { digestOf } from "./guard-plan.ts";
 import type { LoadedScope } from "./load-scope.ts";
@@ -80,13 +81,11 @@ async function nameRemoved(
 ): Promise<readonly (readonly [string, string])[]> {
   const removed = plan.operations.flatMap((operation) => ("removals" in operation ? operation.removals : []));
   const known = [...guarded.known.values()].flatMap(({ userId }) => userId ?? []);
-  const members = [...removed, ...plan.keptBack].map((removal) => removal.member).filter((member) => UUID.test(member));
+  const members = [...removed, ...plan.keptBack].map((removal) => removal.member).filter((member) => isUuid(member));
   const ids = [...new Set([...members, ...known])];
   if (ids.length === 0) return [];
   return (await listUsersById(db, ids)).map((user) => [user.id, user.userName] as const);
 }
-
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
 
 function toChanges({ plan, groups, guarded }: SyncResult, userNames: UserNames): readonly SyncChange[] {
   const { drift, known } = guarded;

@@ -31,6 +31,7 @@ import {
   findGroupsByName,
   readGroup,
 } from "../endpoint/endpoint.ts";
+import { isUuid } from "../is-uuid.ts";
 import { addLedgerMembers, type ChosenPlan, choosePlan } from "./choose-plan.ts";
 import { type LedgerView, listIntended } from "./plan-ledger.ts";
 import { LEASE_MS, MIN_LEASE_MS } from "./lease-times.ts";
@@ -112,11 +113,9 @@ function toVerdict({ plan, suspended, isDriftLeft }: ChosenPlan, { verdict }: Ju
   return suspended === "hold" || plan.keptBack.length > 0 ? "held" : "verified";
 }
 
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
-
 /** At the built-in directory a member's id is the user's own (rule C5). */
 function parseUserId(member: string): UserId | null {
-  return UUID.test(member) ? (member as UserId) : null;
+  return isUuid(member) ? (member as UserId) : null;
 }
 
 interface KeptQuestion {

@@ -3,6 +3,7 @@ import type { Queues } from "@branchward/queue";
 import {
   type Database,
   type DueScope,
+  listDueAudits,
   listDueRevocations,
   listUnreconciled,
   type Queryable,
@@ -58,6 +59,7 @@ export function createSweep(deps: SweepDeps) {
     await enqueueDue(deps, due);
     const revocations = await listDueRevocations(db, { quietMs: QUIET_MS, limit: BATCH });
     for (const { kind, subject } of revocations) await queues.enqueueRevocation({ kind, id: subject });
+    for (const endpoint of await listDueAudits(db, QUIET_MS)) await queues.enqueueAudit(endpoint);
     const forgotten = await listUnreconciled(db, { quietMs: QUIET_MS, limit: BATCH });
     for (const scope of forgotten) {
       await queues.enqueueMissing({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });

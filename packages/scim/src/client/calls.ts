@@ -48,12 +48,31 @@ export interface ScimCalls {
   readonly put: (path: string, body: JsonObject, options?: WriteOptions) => Promise<WriteAnswer>;
   readonly patch: (path: string, operations: readonly ScimOperation[], options?: WriteOptions) => Promise<WriteAnswer>;
   readonly remove: (path: string, options?: WriteOptions) => Promise<void>;
+  /** Reads one page: the first, or the one at the position that the page before it gave. */
+  readonly readPage: <Resource extends ScimResource>(
+    collection: Collection<Resource>,
+    page: PageOptions,
+  ) => Promise<ResourcePage<Resource>>;
   /** Reads all pages; each resource once, though it moves from page to page meanwhile. */
   readonly find: <Resource extends ScimResource>(
     collection: Collection<Resource>,
     filter: string | undefined,
     options?: FindOptions,
   ) => Promise<readonly Resource[]>;
+}
+
+/** Which page. */
+export interface PageOptions extends CallOptions {
+  /** As `ResourcePage.next` gave it; the first page without one. */
+  readonly position?: string | undefined;
+  readonly pageSize: number;
+}
+
+/** A page and where the next begins. */
+export interface ResourcePage<Resource> {
+  readonly resources: readonly Resource[];
+  /** Opaque; undefined after the last page. */
+  readonly next: string | undefined;
 }
 
 type GetOptions = CallOptions & { readonly query?: HttpCall["query"] };
@@ -97,9 +116,19 @@ export function createCalls(options: ScimHttpOptions): ScimCalls {
     }
   };
 
+  const readPage: ScimCalls["readPage"] = async (collection, { position, pageSize, ...more }) => {
+    const at = parsePosition(position);
+    const query = { ...collection.query, count: String(pageSize), ...toQuery(at) };
+    const parse = ({ body }: HttpAnswer) => toTypedPage(parsePage(body, at.cursor !== undefined), collection.parse);
+    const page = await get(collection.path, parse, { ...more, query });
+    const next = page.resources.length === 0 ? undefined : toNextPosition(at, page);
+    return { resources: page.resources, next: next === undefined ? undefined : toPositionText(next) };
+  };
+
   return {
     get,
     find,
+    readPage,
     post: (path, body, parse, more = {}) => call({ method: "POST", path, body, ...toCallOptions(more) }, parse),
     put: (path, body, more = {}) => call({ method: "PUT", path, body, ...toCallOptions(more) }, toWriteAnswer),
     patch: (path, operations, more = {}) =>
@@ -112,6 +141,15 @@ export function createCalls(options: ScimHttpOptions): ScimCalls {
 type Position =
   | { readonly startIndex: number; readonly cursor?: undefined }
   | { readonly cursor: string; readonly startIndex?: undefined };
+
+function parsePosition(text: string | undefined): Position {
+  if (text === undefined) return { startIndex: 1 };
+  return text.startsWith("cursor:") ? { cursor: text.slice("cursor:".length) } : { startIndex: Number(text) };
+}
+
+function toPositionText({ cursor, startIndex }: Position): string {
+  return cursor === undefined ? String(startIndex) : `cursor:${cursor}`;
+}
 
 interface TypedPage<Resource> {
   readonly totalResults: number | undefined;

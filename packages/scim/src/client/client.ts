@@ -1,7 +1,15 @@
 import type { JsonObject } from "../json.ts";
 import { groupSchema } from "../schema/group.ts";
 import { userSchema } from "../schema/user.ts";
-import { createCalls, type FindOptions, type ScimCalls, type WriteAnswer, type WriteOptions } from "./calls.ts";
+import {
+  createCalls,
+  type FindOptions,
+  type PageOptions,
+  type ResourcePage,
+  type ScimCalls,
+  type WriteAnswer,
+  type WriteOptions,
+} from "./calls.ts";
 import type { CallOptions, ScimHttpOptions } from "./http.ts";
 import { ScimClientError } from "./error.ts";
 import { patchMembers, type MemberPatchOptions } from "./member-patches.ts";
@@ -25,6 +33,8 @@ export interface GroupReadOptions extends CallOptions {
 export interface ScimGroupCalls {
   getGroup(id: string, options?: GroupReadOptions): Promise<ScimGroup>;
   findGroups(filter: string | undefined, options?: GroupReadOptions & FindOptions): Promise<readonly ScimGroup[]>;
+  /** One page of all groups, for whoever reads them at a pace of their own. */
+  readGroupPage(page: PageOptions): Promise<ResourcePage<ScimGroup>>;
   /** `group` needs `displayName`; `schemas` is added where it is missing. */
   createGroup(group: JsonObject, options?: CallOptions): Promise<ScimGroup>;
   replaceGroup(id: string, group: JsonObject, options?: WriteOptions): Promise<WriteAnswer>;
@@ -73,7 +83,7 @@ export function createScimClient(options: ScimHttpOptions): ScimClient {
 }
 
 function createGroupCalls(calls: ScimCalls): ScimGroupCalls {
-  const { get, find, post, put, patch, remove } = calls;
+  const { get, find, readPage, post, put, patch, remove } = calls;
   const findGroups: ScimGroupCalls["findGroups"] = (filter, { excludeMembers = false, ...more } = {}) => {
     const parse = (body: unknown): ScimGroup => parseGroup(body, { withMembers: !excludeMembers });
     return find({ path: "/Groups", query: toGroupQuery(excludeMembers), parse }, filter, more);
@@ -92,6 +102,8 @@ function createGroupCalls(calls: ScimCalls): ScimGroupCalls {
         query: toGroupQuery(excludeMembers),
       }),
     findGroups,
+    readGroupPage: (page) =>
+      readPage({ path: "/Groups", query: {}, parse: (body) => parseGroup(body, { withMembers: true }) }, page),
     createGroup,
     replaceGroup: (id, group, more) => put(toGroupPath(id), withSchemas(groupSchema.id, group), more),
     patchGroup: (id, operations, more) => patch(toGroupPath(id), operations, more),

@@ -1,0 +1,137 @@
+/** `endpoint.audit`: pages through an endpoint's groups within its budget; what differs from the ledger is looked at (rule C9). */
+import { type AuditConfiguration, isOurExternalId, UpstreamError } from "@branchward/core";
+import type { Queues } from "@branchward/queue";
+import { type ScimClient, ScimClientError, type ScimGroup } from "@branchward/scim";
+import {
+  type AuditRound,
+  continueAudit,
+  type Database,
+  type ExpectedGroup,
+  listExpectedGroups,
+  listScopesOfIncarnations,
+  listUnseenScopes,
+  type Queryable,
+  raiseFinding,
+  type RequestedScope,
+  requestScopes,
+  resolveFinding,
+  saveAuditedPage,
+} from "@branchward/store";
+import type { Endpoint } from "../endpoint/endpoint.ts";
+import { isUuid } from "../is-uuid.ts";
+
+export interface AuditDeps {
+  readonly db: Database;
+  readonly queues: Queues;
+  readonly endpoints: ReadonlyMap<string, Endpoint>;
+  readonly audit: AuditConfiguration;
+}
+
+const PAGE_SIZE = 100;
+/** A page that fails is tried again as often as the sweeper finds it due. */
+const FAILED_MS = 60_000;
+
+/** Reads the next page of an endpoint's round. */
+export function createAuditEndpoint(deps: AuditDeps) {
+  return async (name: string): Promise<void> => {
+    const endpoint = deps.endpoints.get(name);
+    const round = endpoint === undefined ? undefined : await continueAudit(deps.db, name);
+    if (endpoint === undefined || round === undefined) return;
+    const begunAt = performance.now();
+    const page = await readPage(endpoint, round);
+    const spentMs = performance.now() - begunAt;
+    const nextMs = toPause(deps.audit, { round, isLast: page.position === null, spentMs });
+    const requested = await deps.db.transaction().execute((trx) => settlePage(trx, { round, page, nextMs }));
+    for (const scope of requested) {
+      await deps.queues.enqueueReconcile({ scopeId: scope.id, endpoint: name, lane: "audit" });
+    }
+    await deps.queues.enqueueAudit(name, nextMs);
+  };
+}
+
+interface Page {
+  readonly groups: readonly ScimGroup[];
+  readonly position: string | null;
+}
+
+async function readPage(endpoint: Endpoint, { position }: AuditRound): Promise<Page> {
+  const client = endpoint.connect(() => undefined);
+  try {
+    const { resources, next } = await client.readGroupPage({ position: position ?? undefined, pageSize: PAGE_SIZE });
+    const ours = resources.filter(({ externalId }) => externalId === undefined || isOurExternalId(externalId));
+    return { groups: await withMembers(client, ours), position: next ?? null };
+  } catch (error) {
+    if (!(error instanceof ScimClientError)) throw error;
+    const afterMs = error.retryAfterMs ?? FAILED_MS;
+    throw new UpstreamError(`the audit cannot read groups: ${error.message}`, { cause: error, retry: { afterMs } });
+  }
+}
+
+/** Some endpoints list groups without their members. */
+async function withMembers(client: ScimClient, groups: readonly ScimGroup[]): Promise<readonly ScimGroup[]> {
+  const whole: ScimGroup[] = [];
+  for (const group of groups) whole.push(group.members === undefined ? await client.getGroup(group.id) : group);
+  return whole;
+}
+
+interface Paused {
+  readonly round: AuditRound;
+  readonly isLast: boolean;
+  readonly spentMs: number;
+}
+
+/** Within a round the reads take `budget` of the time; a round begins `interval` after the one before, give or take a tenth. */
+function toPause({ budget, intervalMs }: AuditConfiguration, { round, isLast, spentMs }: Paused): number {
+  if (!isLast) return Math.round(spentMs * (1 / budget - 1));
+  const jitter = 0.9 + Math.random() * 0.2;
+  return Math.max(1_000, Math.round(round.startedAt.getTime() + intervalMs * jitter - Date.now()));
+}
+
+interface ReadPage {
+  readonly round: AuditRound;
+  readonly page: Page;
+  readonly nextMs: number;
+}
+
+async function settlePage(trx: Queryable, { round, page, nextMs }: ReadPage): Promise<readonly RequestedScope[]> {
+  const { endpoint } = round;
+  const ids = page.groups.map(({ id }) => id);
+  const expected = await listExpectedGroups(trx, endpoint, ids);
+  const known = new Map(expected.map((group) => [group.groupId, group]));
+  const differing = page.groups.flatMap((group) => {
+    const wanted = known.get(group.id);
+    return wanted !== undefined && wanted.isSettled && differs(group, wanted) ? [wanted.scopeId] : [];
+  });
+  const strangers = page.groups.filter(({ id, externalId }) => !known.has(id) && externalId !== undefined);
+  const found = await adoptOrReport(trx, endpoint, strangers);
+  await saveAuditedPage(trx, { endpoint, groupIds: [...known.keys()], differing: differing.length, ...page, nextMs });
+  const unseen = page.position === null ? await listUnseenScopes(trx, round) : [];
+  return requestScopes(trx, [...new Set([...differing, ...found, ...unseen])], "audit");
+}
+
+function differs({ displayName, members = [] }: ScimGroup, expected: ExpectedGroup): boolean {
+  const found = new Set(members.map(({ value }) => value));
+  return displayName !== expected.displayName || found.symmetricDifference(new Set(expected.members)).size > 0;
+}
+
+/** Groups that bear our mark and are not bound: their scope looks at them, or nobody knows their branch. */
+async function adoptOrReport(
+  trx: Queryable,
+  endpoint: string,
+  groups: readonly ScimGroup[],
+): Promise<readonly string[]> {
+  const marked = groups.map((group) => ({ group, incarnation: group.externalId?.split(":")[1] ?? "" }));
+  const ids = marked.map(({ incarnation }) => incarnation).filter((id) => isUuid(id));
+  const scopes = await listScopesOfIncarnations(trx, endpoint, ids);
+  const orphans = marked.filter(({ incarnation }) => !scopes.has(incarnation)).map(({ group }) => group);
+  if (orphans.length > 0) {
+    const examples = orphans.slice(0, 3).map(({ displayName, id }) => `${displayName} (${id})`);
+    await raiseFinding(trx, {
+      kind: "orphan-groups",
+      subject: endpoint,
+      severity: "warning",
+      message: `${endpoint} has groups that bear Branchward's mark for branches that it does not know: ${examples.join(", ")}; remove them there if no other installation owns them`,
+    });
+  } else if (groups.length === 0) await resolveFinding(trx, "orphan-groups", endpoint);
+  return [...scopes.values()];
+}
