@@ -1,6 +1,7 @@
 /** What the pages ask the api for. The first part of every key is the noun that live events speak of. */
 import {
   access,
+  approveAnswer,
   branchDetails,
   branchItem,
   deliveryDetails,
@@ -80,9 +81,18 @@ export function createQueries(api: Api) {
         queryFn: ({ signal }) => api.request(access, "/v1/access", { query: question, signal }),
         retry: false,
       }),
+    ...createActions(api),
+  };
+}
+
+/** What changes something at the server. */
+function createActions(api: Api) {
+  return {
     /** `replay` names the replay, so that a request sent twice is one. */
     replay: ({ delivery, replay }: { readonly delivery: string; readonly replay: string }) =>
       api.request(replayAnswer, `/v1/deliveries/${delivery}/replay`, { method: "POST", body: { id: replay } }),
+    approve: ({ sync, digest }: { readonly sync: string; readonly digest: string }) =>
+      api.request(approveAnswer, `/v1/syncs/${sync}/approve`, { method: "POST", body: { digest } }),
     recheck: (body: { readonly repository: string; readonly branch: string; readonly refType: string }) =>
       api.request(recheckAnswer, "/v1/syncs", { method: "POST", body }),
   };

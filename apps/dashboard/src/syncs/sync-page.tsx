@@ -15,6 +15,7 @@ import { Verdict } from "../components/verdict.tsx";
 import { When } from "../components/when.tsx";
 import { MemberDiff } from "./member-diff.tsx";
 import { Timeline } from "./timeline.tsx";
+import { Withheld } from "./withheld.tsx";
 
 const route = getRouteApi("/syncs/$id");
 
@@ -52,6 +53,7 @@ export function SyncPage() {
         </p>
       )}
       <Mismatches of={sync.mismatches} />
+      <Withheld sync={sync} />
       <div className="mt-10">
         <Diff sync={sync} />
         <div id="time" className="mt-10 scroll-mt-6">
@@ -77,6 +79,7 @@ function Overview({ sync }: { readonly sync: SyncDetails }) {
         <MemberCount added={sync.added} removed={sync.removed} />
       </Fact>
       <Fact name="Reason">{sync.reason}</Fact>
+      {sync.drift > 0 && <Fact name="Drift">{sync.drift}</Fact>}
       <Fact name="Attempt">{sync.attempt}</Fact>
       <Fact name="Took">
         <a href="#time" className="text-accent underline underline-offset-4">
