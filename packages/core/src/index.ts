@@ -68,6 +68,22 @@ export type { Incarnation, RegistryDecision, RegistryInput } from "./registry/ty
 
 export { bindPattern, compilePattern, matchesPattern, type Pattern } from "./policy/pattern.ts";
 export { isGoverned, listMatchingRules, matchesBranch, scopesFor, type BranchName } from "./policy/match-rules.ts";
+export { canonicalRemovals, type GuardedLoss, listGuardedLosses } from "./policy-plan/canonical-removals.ts";
+export { createPolicyPlanner, type PolicyPlanner } from "./policy-plan/policy-planner.ts";
+export type {
+  EntitlementChange,
+  Gain,
+  Loss,
+  LossCause,
+  PlannedBranch,
+  PlannedScope,
+  PolicyHold,
+  PolicyPlan,
+  PolicyPlanFacts,
+  PolicySide,
+  RuleReason,
+  ScopeChange,
+} from "./policy-plan/types.ts";
 export { canonicalPolicy } from "./policy/canonical-policy.ts";
 export { parsePrincipal } from "./policy/principal.ts";
 export { policyReferences, type PolicyReferences } from "./policy/policy-references.ts";

@@ -75,17 +75,25 @@ interface Counted {
 }
 
 function listOver(
-  { maxRemovals, maxRemovalShare }: GuardInput["guards"],
+  guards: GuardInput["guards"],
   kind: GroupOverLimit["kind"],
   { planned, groups }: Counted,
 ): readonly GroupOverLimit[] {
   return [...planned].flatMap(([group, users]) => {
     const { baseline, removed: before, remaining } = groups.get(group) ?? nothingKnown;
-    const removed = users.union(before).size;
-    const isEmptied = remaining === 0 && Math.max(baseline, removed) > 1;
-    const isOver = isEmptied || (removed > maxRemovals && removed > maxRemovalShare * baseline);
-    return isOver ? [{ kind, group, removed, baseline, isEmptied }] : [];
+    const counts = { removed: users.union(before).size, baseline, remaining };
+    const { isOver, isEmptied } = judgeCounts(guards, counts);
+    return isOver ? [{ kind, group, removed: counts.removed, baseline, isEmptied }] : [];
   });
+}
+
+/** Whether so many removals are over the limit of a group, and whether they empty it. */
+export function judgeCounts(
+  { maxRemovals, maxRemovalShare }: GuardInput["guards"],
+  { removed, baseline, remaining }: Record<"removed" | "baseline" | "remaining", number>,
+): { readonly isOver: boolean; readonly isEmptied: boolean } {
+  const isEmptied = remaining === 0 && Math.max(baseline, removed) > 1;
+  return { isOver: isEmptied || (removed > maxRemovals && removed > maxRemovalShare * baseline), isEmptied };
 }
 
 const nothingKnown: GuardedGroup = { baseline: 0, removed: new Set(), remaining: 1 };
