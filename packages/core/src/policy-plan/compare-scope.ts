@@ -36,6 +36,7 @@ export function compareScope(before: Desired, after: Desired): ScopeComparison {
     if (known === undefined) deltas.set(userId, [delta]);
     else known.push(delta);
   };
+  const share = createSharing();
   const groups = new Map<Entitlement, "stays" | "appears" | "vanishes">();
   for (const entitlement of [...new Set([...had.keys(), ...has.keys()])].toSorted()) {
     const [old, now] = [had.get(entitlement), has.get(entitlement)];
@@ -43,14 +44,32 @@ export function compareScope(before: Desired, after: Desired): ScopeComparison {
     for (const [userId, member] of old ?? []) {
       if (now?.has(userId)) continue;
       const exclusion = exclusions.get(`${entitlement} ${userId}`);
-      add(userId, { kind: "loss", entitlement, ...causeOf(exclusion, now === undefined), was: reasonOf(member) });
+      const was = reasonOf(member);
+      const { cause, by } = causeOf(exclusion, now === undefined);
+      const delta = { kind: "loss", entitlement, cause, by, was } as const;
+      add(userId, by === null ? share(delta, was, `-${entitlement} ${cause}`) : delta);
     }
     for (const [userId, member] of now ?? []) {
       if (old?.has(userId)) continue;
-      add(userId, { kind: "gain", entitlement, reason: reasonOf(member), withheld: after.additionsWithheld });
+      const reason = reasonOf(member);
+      const delta = { kind: "gain", entitlement, reason, withheld: after.additionsWithheld } as const;
+      add(userId, share(delta, reason, `+${entitlement}`));
     }
   }
   return { groups, deltas, before: toIds(had), after: toIds(has) };
+}
+
+/** One delta for all who have the same one: thousands come by one rule and one path. */
+function createSharing(): (delta: Delta, reason: RuleReason, kind: string) => Delta {
+  const known = new Map<RuleReason["path"], Map<string, Delta>>();
+  return (delta, { rule, reference, path }, kind) => {
+    const ofPath = known.get(path) ?? new Map<string, Delta>();
+    known.set(path, ofPath);
+    const key = `${kind} ${rule} ${reference}`;
+    const shared = ofPath.get(key) ?? delta;
+    ofPath.set(key, shared);
+    return shared;
+  };
 }
 
 type Members = ReadonlyMap<Entitlement, ReadonlyMap<UserId, DesiredMember>>;
