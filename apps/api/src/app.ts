@@ -17,6 +17,7 @@ import { createDeliveryRoutes, type ReplayDelivery } from "./routes/deliveries.t
 import { createEndpointRoute } from "./routes/endpoints.ts";
 import { createEventRoute } from "./routes/events.ts";
 import { createHealthRoutes } from "./routes/health.ts";
+import { createPolicyRoutes } from "./routes/policy.ts";
 import { createRecordRoutes } from "./routes/records.ts";
 import { createRevocationRoute } from "./routes/revocations.ts";
 import { createRepositoryRoute } from "./routes/repositories.ts";
@@ -95,6 +96,7 @@ export function createRoutes(deps: ApiDeps, traffic: ClientTraffic): readonly Ro
     ...createRecordRoutes(deps.db),
     createRevocationRoute(deps.db),
     ...createBindingRoutes(deps),
+    ...createPolicyRoutes({ ...deps, endpoints: endpoints.map(({ name }) => name) }),
     ...createTokenRoutes(deps.db),
     ...createSessionRoutes(deps),
     createEventRoute({ authenticator: deps.authenticator, feed: createLiveFeed(deps) }),

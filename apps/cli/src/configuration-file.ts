@@ -7,6 +7,8 @@ import { CommandError, type CommandContext, EXIT } from "./context.ts";
 export interface Setup {
   readonly environment: Environment;
   readonly loaded: LoadedConfiguration;
+  /** Where the file lies. */
+  readonly configurationPath: string;
   /** True for the bundled example, which brings a directory and secrets of its own. */
   readonly isExample: boolean;
 }
@@ -22,6 +24,7 @@ export async function loadSetup(context: CommandContext, configFlag: string | un
     return {
       environment,
       loaded: await loadConfiguration(file, showFile(context, file)),
+      configurationPath: file,
       isExample: file === EXAMPLE_FILE,
     };
   } catch (error) {

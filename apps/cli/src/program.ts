@@ -63,10 +63,19 @@ function addServerCommands(program: Command, context: CommandContext, done: Run)
     .description("bring the database of DATABASE_URL (or the embedded one) up to date: our tables and BullMQ's")
     .option("--json", "JSON on stdout")
     .action(async (options) => done(await (await import("./commands/migrate.ts")).migrate(context, options)));
-  withConfig(program.command("check"))
+  withConfig(program.command("check [file]"))
     .description("validate the configuration: every problem with file, line and path; exit 78 when there are any")
     .option("--json", "JSON on stdout")
-    .action(async (options) => done(await (await import("./commands/check.ts")).check(context, options)));
+    .action(async (file, options) =>
+      done(await (await import("./commands/check.ts")).check(context, { file, ...options })),
+    );
+  withConnection(withConfig(program.command("plan [file]")))
+    .description("what the policy of a file would do to every live branch; exit 0 for nothing, 1 for changes")
+    .option("--activate", "propose it: in force at once, unless its plan needs approval (exit 0 in force, 1 held)")
+    .option("--limit <n>", "changes shown, and scopes and users of each", parseLimit, 20)
+    .action(async (file, options) =>
+      done(await (await import("./commands/plan.ts")).plan(context, { file, ...options })),
+    );
   withConnection(withConfig(program.command("doctor")))
     .description("check this machine, the configuration, the database, the queue and a running Branchward")
     .action(async (options) => done(await (await import("./commands/doctor.ts")).doctor(context, options)));

@@ -6,7 +6,7 @@ import { type ActivePolicy, type Database, ensureAudits, raiseFinding, resolveFi
 import { createAuditEndpoint } from "./audit/audit-endpoint.ts";
 import { createFanOut } from "./directory/fan-out.ts";
 import type { Endpoint } from "./endpoint/endpoint.ts";
-import { activatePolicy, type ProposedPolicy } from "./policy/activate-policy.ts";
+import { followPolicyFile, type PolicyFile, proposeFile } from "./policy/policy-file.ts";
 import { createReconcileScope } from "./reconcile/reconcile-scope.ts";
 import { createRevokeAccess } from "./revoke/revoke-access.ts";
 import { keepSweepScheduled } from "./timers/keep-sweep-scheduled.ts";
@@ -20,14 +20,20 @@ export interface WorkerDeps {
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   readonly pairingWindowMs: number;
   readonly audit: AuditConfiguration;
-  readonly policy: ProposedPolicy;
+  readonly policy: PolicyFile;
   readonly sources: readonly Pick<SourceConfiguration, "name" | "isMayGiven">[];
   readonly log: Logger;
 }
 
+export interface RunningWorker extends AsyncDisposable {
+  /** Looks at the configuration file now, whether or not a change of it was noticed. */
+  readPolicyFile(): Promise<void>;
+}
+
 /** Starts working; ready when it resolves. Disposing waits for running jobs. */
-export async function startWorker(deps: WorkerDeps): Promise<AsyncDisposable> {
-  await activatePolicy({ db: deps.db, queues: deps.queues, endpoints: [...deps.endpoints.keys()] }, deps.policy);
+export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
+  const policyDeps = { ...deps, endpoints: [...deps.endpoints.keys()] };
+  await proposeFile(policyDeps, deps.policy);
   await raiseSourceFindings(deps);
   const reconcile = createReconcileScope(deps);
   const wake = createWake(deps);
@@ -51,7 +57,9 @@ export async function startWorker(deps: WorkerDeps): Promise<AsyncDisposable> {
   );
   await workers.waitUntilReady();
   stack.use(await keepSweepScheduled(deps));
-  return stack.move();
+  const policyFile = stack.use(followPolicyFile(policyDeps, deps.policy));
+  const held = stack.move();
+  return { readPolicyFile: () => policyFile.look(), [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
 /** A source that was not told what it may do may do both, which stands as a finding (rule A1). */

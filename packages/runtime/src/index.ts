@@ -18,4 +18,4 @@ export { formatProblems, type LoadedConfiguration, loadConfiguration } from "./c
 export { type Environment, ENVIRONMENT_VARIABLES, parseEnvironment } from "./environment.ts";
 export { createLogger, type Logger } from "./logging.ts";
 export { resolveSecrets } from "./secrets.ts";
-export { openShutdownSignal, waitForAbort } from "./shutdown.ts";
+export { onReloadSignal, openShutdownSignal, waitForAbort } from "./shutdown.ts";

@@ -16,6 +16,12 @@ export function openShutdownSignal(): AbortSignal {
   return controller.signal;
 }
 
+/** Calls back at each SIGHUP, which asks a server to read its configuration again, until the signal aborts. */
+export function onReloadSignal(callback: () => void, until: AbortSignal): void {
+  process.on("SIGHUP", callback);
+  until.addEventListener("abort", () => process.off("SIGHUP", callback), { once: true });
+}
+
 /** Resolves when the signal aborts. */
 export function waitForAbort(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

@@ -55,7 +55,8 @@ async function loadWithheld(db: Queryable, incarnationId: string): Promise<Reado
   return new Map([...rows].map(([entitlement, list]) => [entitlement, new Set(list.map(({ userId }) => userId))]));
 }
 
-async function readClock(db: Queryable): Promise<Date> {
+/** Now, by the clock of the database. */
+export async function readClock(db: Queryable): Promise<Date> {
   const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db);
   const [row] = rows;
   if (row === undefined) throw new Error("the database told no time");

@@ -142,14 +142,20 @@ export {
   type PolicyBinding,
 } from "./policy-bindings.ts";
 export { ensurePolicyScopes, type ScopeMaking } from "./policy-scopes.ts";
+export { approvePolicy, type PolicyApproval, rejectPolicy } from "./decide-policy.ts";
+export type { PlannedBinding } from "./policy-plan/load-plan-facts.ts";
+export { type MadePolicyPlan, makePolicyPlan } from "./policy-plan/make-policy-plan.ts";
+export { type PolicyPlanSummary, summarizePlan } from "./policy-plan/summarize-plan.ts";
+export { type ProposalOutcome, type ProposedPolicy, proposePolicy } from "./propose-policy.ts";
 export {
   findActivePolicyVersion,
   findActivePolicyVersionId,
-  insertActivePolicyVersion,
+  findPolicyVersion,
+  findPolicyVersionAt,
   listPolicyVersions,
   listRecentAuthors,
-  type NewPolicyVersion,
   type PolicyVersion,
+  type PolicyVersionState,
 } from "./policy-versions.ts";
 export {
   findReplay,

@@ -3,9 +3,10 @@
  * within one call keys are taken in ascending order, so that no two transactions wait for each other.
  */
 import { createHash } from "node:crypto";
-import type { RefType, RepositoryClaim } from "@branchward/core";
+import { setTimeout } from "node:timers/promises";
+import { type RefType, type RepositoryClaim, UnavailableError } from "@branchward/core";
 import { sql } from "kysely";
-import type { Queryable } from "./database.ts";
+import type { Database, Queryable } from "./database.ts";
 
 const POLICY_LOCK = 7_190_001;
 const GUARDS_LOCK = 7_190_002;
@@ -13,6 +14,38 @@ const GUARDS_LOCK = 7_190_002;
 /** Held by whoever makes scopes from the active policy, so that no activation slips between reading and writing. */
 export async function lockPolicyShared(trx: Queryable): Promise<void> {
   await sql`select pg_advisory_xact_lock_shared(${POLICY_LOCK})`.execute(trx);
+}
+
+/** Held by the one who leads a proposed version through its plan; of the connection, not of a transaction. */
+const POLICY_LEAD_LOCK = 7_190_015;
+/** A plan over ten thousand branches takes seconds; two of them may be ahead. */
+const LEAD_PATIENCE_MS = 30_000;
+const LEAD_PAUSE_MS = 50;
+
+/**
+ * Runs the work while no other process leads a proposed version through its plan.
+ * @throws {UnavailableError} when another leads for longer than 30 s.
+ */
+export async function withPolicyLead<T>(db: Database, work: () => Promise<T>): Promise<T> {
+  return db.connection().execute(async (connection) => {
+    const until = performance.now() + LEAD_PATIENCE_MS;
+    while (!(await tryLead(connection))) {
+      if (performance.now() > until) throw new UnavailableError("another policy version is being planned; try again");
+      await setTimeout(LEAD_PAUSE_MS);
+    }
+    try {
+      return await work();
+    } finally {
+      await sql`select pg_advisory_unlock(${POLICY_LEAD_LOCK})`.execute(connection);
+    }
+  });
+}
+
+async function tryLead(connection: Queryable): Promise<boolean> {
+  const { rows } = await sql<{ led: boolean }>`select pg_try_advisory_lock(${POLICY_LEAD_LOCK}) as led`.execute(
+    connection,
+  );
+  return rows[0]?.led === true;
 }
 
 /** Held while a policy version is activated. */

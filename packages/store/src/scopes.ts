@@ -32,6 +32,24 @@ export async function ensureScopes(
     .execute();
 }
 
+/** As `ensureScopes`, for many incarnations at once. */
+export async function ensureScopesOf(
+  trx: Queryable,
+  scopes: readonly { readonly incarnationId: string; readonly endpoint: string }[],
+  reason: string,
+): Promise<void> {
+  if (scopes.length === 0) return;
+  await sql`
+    insert into scopes (id, incarnation_id, endpoint, reason, requested)
+    select id, incarnation_id, endpoint, ${reason}, 0
+    from unnest(
+      ${scopes.map(() => uuidv7())}::uuid[],
+      ${scopes.map(({ incarnationId }) => incarnationId)}::uuid[],
+      ${scopes.map(({ endpoint }) => endpoint)}::text[]
+    ) as wanted (id, incarnation_id, endpoint)
+    on conflict (incarnation_id, endpoint) do nothing`.execute(trx);
+}
+
 /** Asks for another look at every scope of these incarnations, each for its reason. Rows are locked in id order. */
 export async function requestScopesOf(
   trx: Queryable,

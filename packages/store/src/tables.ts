@@ -98,8 +98,16 @@ interface PolicyVersionsTable {
   file: string;
   text: string;
   author: string;
-  state: "active" | "superseded";
-  activated_at: Generated<Date>;
+  state: "proposed" | "active" | "held" | "rejected" | "superseded";
+  activated_at: NullableTimestamp;
+  origin: WithDefault<"file" | "api">;
+  proposed_at: WithDefault<Date>;
+  reason: WithDefault<string | null>;
+  plan: ColumnType<unknown, string | null | undefined, string | null>;
+  plan_digest: WithDefault<string | null>;
+  planned_at: NullableTimestamp;
+  decided_by: WithDefault<string | null>;
+  decided_at: NullableTimestamp;
 }
 
 interface PolicyBindingsTable {

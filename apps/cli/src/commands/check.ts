@@ -6,9 +6,9 @@ import { type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
 /** `branchward check`: exit 0, or 78 with every problem. */
 export async function check(
   context: CommandContext,
-  options: { readonly config?: string; readonly json?: boolean },
+  options: { readonly file?: string; readonly config?: string; readonly json?: boolean },
 ): Promise<number> {
-  const file = await findConfigurationFile(context, options.config);
+  const file = await findConfigurationFile(context, options.file ?? options.config);
   try {
     await loadConfiguration(file, showFile(context, file));
     if (options.json === true) writeJson(context, { file, problems: [] });

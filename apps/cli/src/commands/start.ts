@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { AppError, UnavailableError } from "@branchward/core";
-import { createLogger, openShutdownSignal, waitForAbort } from "@branchward/runtime";
+import { createLogger, onReloadSignal, openShutdownSignal, waitForAbort } from "@branchward/runtime";
 import pc from "picocolors";
 import { loadSetup, type Setup } from "../configuration-file.ts";
 import { CommandError, type CommandContext, EXIT, writeLine } from "../context.ts";
@@ -37,6 +37,7 @@ export async function start(context: CommandContext, options: StartOptions): Pro
   });
   if (setup.isExample && options.only === undefined) await loadExampleDirectory(system.url, system.adminToken.secret);
   for (const line of describe(setup, system, performance.now() - startedAt)) writeLine(context.stdout, line);
+  onReloadSignal(() => void system.readPolicyFile(), signal);
   const reason = await Promise.race([waitForAbort(signal), system.ended]);
   if (typeof reason === "string") throw new CommandError(EXIT.failed, `the embedded PostgreSQL ended: ${reason}`);
   writeLine(context.stdout, "stopping");

@@ -40,6 +40,8 @@ export interface SystemOptions {
   readonly roles?: readonly Role[];
   readonly environment: Environment;
   readonly loaded: LoadedConfiguration;
+  /** Where the file lies, to be followed by the worker; left out: it is read at start alone. */
+  readonly configurationPath?: string;
   /** The variables that secrets refer to; asked for once the data directory is there. */
   readonly secretEnv: () => Promise<SecretEnv>;
   readonly log: Logger;
@@ -52,6 +54,8 @@ export interface System extends AsyncDisposable {
   readonly notes: readonly string[];
   /** Resolves with the reason when the system cannot go on by itself. */
   readonly ended: Promise<string>;
+  /** Looks at the policy of the configuration file now; nothing where no worker runs here. */
+  readPolicyFile(): Promise<void>;
 }
 
 /** What the apps share in this process. */
@@ -81,14 +85,21 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const internalToken = (await findInternalToken(shared)) ?? randomBytes(32).toString("base64url");
   const authenticator = createTokenCheck({ db: record.db, log, adminToken: adminToken.secret, internalToken });
   const listener = stack.use(await openListener(shared, authenticator));
-  if (roles.includes("worker")) {
-    stack.use(await openWorker(shared, { url: `${listener.url}/scim/v2`, token: internalToken }));
-  }
+  const worker = roles.includes("worker")
+    ? stack.use(await openWorker(shared, { url: `${listener.url}/scim/v2`, token: internalToken }))
+    : undefined;
   // First on the way down: hooks are refused and waits end, while the api still answers the workers.
   stack.defer(() => closing.abort());
   const held = stack.move();
   const { notes, ended } = record;
-  return { url: listener.url, adminToken, notes, ended, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  return {
+    url: listener.url,
+    adminToken,
+    notes,
+    ended,
+    readPolicyFile: async () => worker?.readPolicyFile(),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
 }
 
 /**
@@ -162,7 +173,7 @@ function createReplay(shared: Shared): ReplayDelivery {
 }
 
 async function openWorker(shared: Shared, builtin: { readonly url: string; readonly token: string }) {
-  const { record, work, loaded, activePolicy, env, environment, log } = shared;
+  const { record, work, loaded, activePolicy, env, environment, log, configurationPath: path } = shared;
   const { configuration, text } = loaded;
   return startWorker({
     db: record.db,
@@ -172,7 +183,7 @@ async function openWorker(shared: Shared, builtin: { readonly url: string; reado
     endpoints: await createEndpoints(configuration, { env, builtin }),
     pairingWindowMs: environment.pairingWindowMs,
     audit: configuration.audit,
-    policy: { text, file: configuration.file, author: "file" },
+    policy: { text, file: configuration.file, ...(path === undefined ? {} : { path }) },
     sources: configuration.sources,
     log,
   });

@@ -29,11 +29,24 @@ export { eventsQuery, type LiveEvent, liveEvent } from "./events.ts";
 export { bindingBody, type BindingItem, bindingItem } from "./groups.ts";
 export type { MemberReason, SyncMember } from "./members.ts";
 export {
+  approveVersionBody,
+  policyBody,
+  policyDetails,
+  type PolicyPlanDocument,
+  policyPlanDocument,
+  type PolicyPlanSummary,
+  policyPlanSummary,
+  type PolicyVersionItem,
+  policyVersionDetails,
+  policyVersionItem,
+  type ProposedVersion,
+  proposedVersion,
+  rejectVersionBody,
+} from "./policy.ts";
+export {
   type FindingItem,
   findingItem,
   livez,
-  policyDetails,
-  policyVersionItem,
   type Readyz,
   readyz,
   type RevocationItem,

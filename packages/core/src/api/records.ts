@@ -36,16 +36,6 @@ export const revocationItem = z
   .meta({ id: "Revocation" });
 export type RevocationItem = z.output<typeof revocationItem>;
 
-export const policyVersionItem = z.object({
-  id: z.uuid(),
-  digest: z.string(),
-  file: z.string(),
-  author: z.string(),
-  state: z.enum(["active", "superseded"]),
-  activatedAt: timestamp,
-});
-export const policyDetails = policyVersionItem.extend({ text: z.string() });
-
 export const livez = z.object({ status: z.literal("ok") });
 export const readyz = z
   .object({

@@ -32,14 +32,14 @@ export interface PlanTally {
 export function createTally(facts: PolicyPlanFacts): PlanTally {
   const counted = createMatchCounts();
   const over = createOverGroups(facts.before?.policy.guards ?? null);
-  const touched = new Set<IncarnationId>();
+  const touched = new Map<IncarnationId, string[]>();
   const shared = new Map<ScopeComparison, ChangeDraft>();
   const own = new Map<string, ChangeDraft>();
   const changed = { scopes: 0 };
 
   function place(placement: Placement): void {
     const { branch, shared: comparison } = placement;
-    touched.add(branch.incarnation);
+    touch(touched, placement);
     const draft = shared.get(comparison) ?? createDraft(comparison.groups, comparison.deltas);
     shared.set(comparison, draft);
     const masked = listMasked(placement);
@@ -66,7 +66,7 @@ export function createTally(facts: PolicyPlanFacts): PlanTally {
       const before = facts.before?.policy ?? null;
       return {
         branches: counted.branches(),
-        touched: [...touched],
+        touched: [...touched].map(([incarnation, endpoints]) => ({ incarnation, endpoints })),
         scopes: changed.scopes,
         ...sumDrafts(drafts),
         changes: drafts.map((draft) => ({
@@ -85,6 +85,12 @@ export function createTally(facts: PolicyPlanFacts): PlanTally {
       };
     },
   };
+}
+
+function touch(touched: Map<IncarnationId, string[]>, { branch, endpoint, shared }: Placement): void {
+  const endpoints = touched.get(branch.incarnation) ?? [];
+  if (shared.groups.values().some((group) => group !== "vanishes")) endpoints.push(endpoint);
+  touched.set(branch.incarnation, endpoints);
 }
 
 /** The users who stand out here: their change is another than what the class says of them. */

@@ -21,7 +21,10 @@ describe("the plan of a policy version", () => {
       scopes: 2,
       gains: 2,
       groupsAppearing: 2,
-      touched: ["incarnation-0", "incarnation-1"],
+      touched: [
+        { incarnation: "incarnation-0", endpoints: ["directory"] },
+        { incarnation: "incarnation-1", endpoints: ["directory"] },
+      ],
       holds: [],
       changes: [
         {

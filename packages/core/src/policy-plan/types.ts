@@ -95,8 +95,8 @@ export interface PolicyHold {
 /** What a proposed version would do to every live branch. */
 export interface PolicyPlan {
   readonly branches: number;
-  /** Branches for which other rules, or the same with other groups, count. */
-  readonly touched: readonly IncarnationId[];
+  /** Branches for which other rules, or the same with other groups, count; with the endpoints that then have groups. */
+  readonly touched: readonly { readonly incarnation: IncarnationId; readonly endpoints: readonly string[] }[];
   /** Scopes in which somebody or some group changes. */
   readonly scopes: number;
   readonly gains: number;

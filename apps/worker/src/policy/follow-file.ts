@@ -1,0 +1,101 @@
+/**
+ * Follows a file that people, editors and deployments change: written in place, replaced by a rename, or reached
+ * through a symbolic link that is swapped (Kubernetes mounts configuration so). What watching misses, looking finds.
+ */
+import { type FSWatcher, watch } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { ConfigurationError } from "@branchward/core";
+
+export interface FollowOptions {
+  readonly path: string;
+  /** What was read before; undefined: the first reading is news. */
+  readonly known: string | undefined;
+  /** Called with each new text, one at a time. Where it throws, the same text is given again at the next look. */
+  readonly onText: (text: string) => Promise<void>;
+  /** The file cannot be read, or `onText` threw. */
+  readonly onError: (error: unknown) => Promise<void>;
+  /** How often to look whether or not anything was told, in ms. */
+  readonly pollMs?: number;
+}
+
+export interface FollowedFile extends AsyncDisposable {
+  /** Looks now; resolves when what was found has been dealt with. */
+  look(): Promise<void>;
+}
+
+const POLL_MS = 5_000;
+/** A change is over when two readings this far apart are the same: nobody's half-written file is taken for whole. */
+const SETTLE_MS = 150;
+const MAX_READINGS = 40;
+/** Far more than a configuration may have. */
+const MAX_BYTES = 4_000_000;
+
+export function followFile({ path, known, onText, onError, pollMs = POLL_MS }: FollowOptions): FollowedFile {
+  const state = { known, ended: false, working: Promise.resolve(), isAsked: false };
+
+  async function read(): Promise<void> {
+    state.isAsked = false;
+    if (state.ended) return;
+    try {
+      const text = await readSettled(path, state.known);
+      if (text === state.known) return;
+      await onText(text);
+      state.known = text;
+    } catch (error) {
+      await onError(error);
+    }
+  }
+
+  function look(): Promise<void> {
+    if (!state.isAsked) {
+      state.isAsked = true;
+      state.working = state.working.then(read);
+    }
+    return state.working;
+  }
+
+  const watcher = watchDirectory(path, () => void look());
+  const timer = setInterval(() => void look(), pollMs);
+  return {
+    look,
+    async [Symbol.asyncDispose]() {
+      state.ended = true;
+      clearInterval(timer);
+      watcher?.close();
+      await state.working;
+    },
+  };
+}
+
+/** The whole text, once it stays the same; at once where it is what is known. */
+async function readSettled(path: string, known: string | undefined): Promise<string> {
+  let text = await readWhole(path);
+  for (let reading = 1; text !== known && reading < MAX_READINGS; reading += 1) {
+    await pause(SETTLE_MS);
+    const again = await readWhole(path);
+    if (again === text) return text;
+    text = again;
+  }
+  return text;
+}
+
+async function readWhole(path: string): Promise<string> {
+  const { size } = await stat(path);
+  if (size > MAX_BYTES) throw new ConfigurationError(`${path} is larger than ${MAX_BYTES} bytes`);
+  return readFile(path, "utf8");
+}
+
+/** The directory, not the file: a file that is replaced is another one. Undefined where watching is not to be had. */
+function watchDirectory(path: string, onChange: () => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(dirname(path), { persistent: false }, onChange);
+    // The timer goes on looking.
+    watcher.on("error", () => watcher.close());
+    return watcher;
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return undefined;
+    throw error;
+  }
+}
