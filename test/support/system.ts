@@ -148,6 +148,7 @@ async function createRunning(
     state.system = await startSystem({
       environment: { ...environment, port },
       loaded,
+      configurationPath: file,
       secretEnv: async () => env,
       log,
     });
