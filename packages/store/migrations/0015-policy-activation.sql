@@ -22,3 +22,10 @@ alter table policy_versions add column decided_at timestamptz;
 create index policy_versions__activated_at on policy_versions (activated_at) where activated_at is not null;
 create index policy_versions__origin_file on policy_versions (origin, file, seq desc);
 create unique index policy_versions__held on policy_versions ((true)) where state = 'held';
+
+-- An approved version lets go what a user holds of an entitlement through a reference, in every scope.
+alter table approved_removals drop constraint approved_removals__shape;
+alter table approved_removals add constraint approved_removals__shape check (
+  (scope_id is not null and entitlement is not null and reference is null)
+  or (scope_id is null and (entitlement is null or reference is not null))
+);

@@ -6,7 +6,10 @@ import type { Queryable } from "./database.ts";
 /** How long an approval lasts. */
 const APPROVAL_HOURS = 24;
 
-/** Names what an approval lets go: in one scope's entitlement, or through a reference, or everywhere (a deactivation). */
+/**
+ * Names what an approval lets go: in one scope's entitlement, or through a reference in every scope (of one entitlement,
+ * where it is named), or everywhere (a deactivation).
+ */
 export interface RemovalApproval {
   readonly scopeId: string | null;
   readonly entitlement: string | null;

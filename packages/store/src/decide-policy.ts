@@ -1,9 +1,18 @@
 /** A person's word on a policy version that waits for approval (rules B1, C1). */
-import { ConflictError, ForbiddenError, NotFoundError, parsePolicy, type Policy } from "@branchward/core";
+import {
+  ConflictError,
+  ForbiddenError,
+  listGuardedLosses,
+  NotFoundError,
+  parsePolicy,
+  type Policy,
+} from "@branchward/core";
 import { readClock } from "./access-facts.ts";
-import type { Database } from "./database.ts";
+import { insertApproval } from "./approvals.ts";
+import type { Database, Queryable } from "./database.ts";
 import { resolveFinding } from "./findings.ts";
 import { withPolicyLead } from "./locks.ts";
+import type { MadePolicyPlan } from "./policy-plan/make-policy-plan.ts";
 import { findPolicyVersion, type PolicyVersion, rejectVersion } from "./policy-versions.ts";
 import { leadVersion, type ProposalOutcome } from "./propose-policy.ts";
 
@@ -37,9 +46,18 @@ export async function approvePolicy(db: Database, approval: PolicyApproval): Pro
       id: version.id,
       policy: parseStored(version),
       endpoints,
-      decide: { digest: shown, by, onActivate: async () => {} },
+      decide: { digest: shown, by, onActivate: (trx, made) => recordApproval(trx, { ...approval, made }) },
     });
   });
+}
+
+/** What was approved, guards let go: whatever these users hold through these references. */
+async function recordApproval(
+  trx: Queryable,
+  { id, digest, by, made }: PolicyApproval & { readonly made: MadePolicyPlan },
+): Promise<void> {
+  const removals = listGuardedLosses(made.plan).map((loss) => ({ ...loss, scopeId: null }));
+  await insertApproval(trx, { kind: "policy", subject: id, digest, approvedBy: by, removals });
 }
 
 /** Refuses a held version: the one in force stays. @throws {ConflictError} `not_held` */

@@ -95,6 +95,10 @@ describe("a proposed policy (rule B1)", () => {
     expect(approved).toMatchObject({ state: "active", version: { state: "active", decidedBy: "sec" } });
     expect(approved.woken.map(({ incarnationId }) => incarnationId)).toEqual([context.branch]);
     expect(await findings()).toEqual(["group-unbound group:nobody"]);
+    const letGo = await db.selectFrom("approved_removals").select(["reference", "user_id"]).execute();
+    expect(letGo.toSorted((a, b) => (a.user_id < b.user_id ? -1 : 1))).toEqual(
+      context.users.toSorted().map((userId) => ({ reference: "group:managers", user_id: userId })),
+    );
     await expect(approvePolicy(db, { ...approval, by: "sec" })).rejects.toMatchObject({ code: "not_held" });
   });
 

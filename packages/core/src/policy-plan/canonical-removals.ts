@@ -1,24 +1,25 @@
-import type { UserId } from "../words.ts";
+import type { Entitlement, UserId } from "../words.ts";
 import type { PolicyPlan } from "./types.ts";
 
 /** A removal that needs approval: what a user holds through a reference of the version in force. */
 export interface GuardedLoss {
+  readonly entitlement: Entitlement;
   readonly reference: string;
   readonly userId: UserId;
 }
 
-/** Every removal of the plan that guards would withhold, each reference and user once. */
+/** Every removal of the plan that guards would withhold, whatever the scope, each once. */
 export function listGuardedLosses({ changes }: PolicyPlan): readonly GuardedLoss[] {
-  const losses = changes.flatMap(({ entitlements }) => entitlements.flatMap((each) => each.losses));
-  const byReference = new Map<string, Set<UserId>>();
-  for (const { was, users, isOverGuard } of losses) {
-    if (!isOverGuard) continue;
-    const known = byReference.get(was.reference) ?? new Set();
-    byReference.set(was.reference, new Set([...known, ...users]));
+  const losses = new Map<string, GuardedLoss>();
+  for (const each of changes.flatMap(({ entitlements }) => entitlements)) {
+    const { entitlement } = each;
+    for (const { was, users } of each.losses.filter(({ isOverGuard }) => isOverGuard)) {
+      const { reference } = was;
+      for (const userId of users)
+        losses.set(`${entitlement} ${userId} ${reference}`, { entitlement, reference, userId });
+    }
   }
-  return [...byReference]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([reference, users]) => [...users].toSorted().map((userId) => ({ reference, userId })));
+  return [...losses].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, loss]) => loss);
 }
 
 /**

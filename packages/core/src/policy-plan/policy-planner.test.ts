@@ -163,8 +163,8 @@ describe("what an approval is of", () => {
 
   it("is whom guards would keep, through which reference", () => {
     expect(listGuardedLosses(plan(nobody))).toEqual([
-      { reference: "group:managers", userId: "alice" },
-      { reference: "group:managers", userId: "bob" },
+      { entitlement: "push", reference: "group:managers", userId: "alice" },
+      { entitlement: "push", reference: "group:managers", userId: "bob" },
     ]);
   });
 

@@ -4,6 +4,16 @@ import { ensureScopesOf, type RequestedScope, requestScopesOf } from "../scopes.
 import { type MadePolicyPlan, nameOf } from "./make-policy-plan.ts";
 import { listLiveNames } from "./stream-branches.ts";
 
+async function listHeldIncarnations(trx: Queryable): Promise<readonly string[]> {
+  const rows = await trx
+    .selectFrom("withheld_removals")
+    .innerJoin("scopes", "scopes.id", "withheld_removals.scope_id")
+    .select("incarnation_id as id")
+    .distinct()
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 /**
  * Makes the scopes that the plan's branches now have, and asks for another look at each of them; likewise of branches
  * that came or changed their name since the plan was made. Needs `lockPolicy`, so that no branch comes meanwhile.
@@ -20,6 +30,9 @@ export async function wakePlanned(
   for (const branch of live) {
     if (seen.get(branch.id) !== nameOf(branch)) wanted.set(branch.id, scopesFor(policy, branch, endpoints));
   }
+  // Other guards may let go what these hold back.
+  for (const incarnationId of await listHeldIncarnations(trx))
+    wanted.set(incarnationId, wanted.get(incarnationId) ?? []);
   const alive = new Set<string>(live.map(({ id }) => id));
   const pairs = [...wanted].flatMap(([incarnationId, names]) =>
     alive.has(incarnationId) ? names.map((endpoint) => ({ incarnationId, endpoint })) : [],
