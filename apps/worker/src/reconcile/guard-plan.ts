@@ -160,12 +160,12 @@ function toGuarded(
   const userId = membership?.userId ?? removal.userId;
   if (membership === undefined || userId === null || !membership.isGranted || isRevocationCause(cause)) return [];
   if (membership.reasons.length > 0 && membership.reasons.every(isTemporary)) return [];
-  const references = membership.reasons.map(({ reference }) => reference).filter((each) => each.startsWith("group:"));
   const own = approved.filter((each) => each.userId === userId);
   if (own.some((each) => each.entitlement === entitlement)) return [];
-  const directoryGroups = [...new Set(references)].filter(
-    (reference) => !own.some((each) => each.reference === reference),
-  );
+  const references = [...new Set(membership.reasons.map(({ reference }) => reference))];
+  const waiting = references.filter((reference) => !own.some((each) => each.reference === reference));
+  if (references.length > 0 && waiting.length === 0) return [];
+  const directoryGroups = waiting.filter((reference) => reference.startsWith("group:"));
   return [{ entitlement, member, userId, entitlementGroup: entitlement, directoryGroups }];
 }
 
