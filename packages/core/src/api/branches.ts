@@ -108,6 +108,8 @@ export const branchEventItem = z.object({
   delivery: z.uuid(),
   source: z.string(),
   actor: z.string().nullable(),
+  /** The user of the directory that the actor was; null for nobody known. */
+  user: z.string().nullable(),
 });
 export type BranchEventItem = z.output<typeof branchEventItem>;
 

@@ -26,6 +26,8 @@ export const deliveryItem = z
     note: z.string().nullable(),
     repository: z.string().nullable(),
     actor: z.string().nullable(),
+    /** The user of the directory that the actor was when it came; null for nobody known. */
+    user: z.string().nullable(),
     occurredAt: timestamp.nullable(),
     receivedAt: timestamp,
   })

@@ -26,7 +26,10 @@ export {
 } from "./deliveries.ts";
 export { type EndpointItem, endpointList } from "./endpoints.ts";
 export { eventsQuery, type LiveEvent, liveEvent } from "./events.ts";
+export { grantBody, type GrantItem, grantItem, grantQuery } from "./grants.ts";
 export { bindingBody, type BindingItem, bindingItem } from "./groups.ts";
+export { holdBody, type HoldItem, holdItem, holdQuery } from "./holds.ts";
+export { linkBody, type LinkItem, linkItem, linkKey, linkQuery } from "./links.ts";
 export type { MemberReason, SyncMember } from "./members.ts";
 export {
   approveVersionBody,
@@ -69,4 +72,18 @@ export {
   syncQuery,
   type SyncTimeline,
 } from "./syncs.ts";
-export { rotateBody, tokenBody, type TokenItem, tokenItem, type TokenMade, tokenMade, tokenScope } from "./tokens.ts";
+export {
+  type DeviceEnrolled,
+  deviceEnrolled,
+  enrolmentBody,
+  type EnrolmentMade,
+  enrolmentMade,
+  redeemBody,
+  rotateBody,
+  tokenBody,
+  type TokenItem,
+  tokenItem,
+  type TokenMade,
+  tokenMade,
+  tokenScope,
+} from "./tokens.ts";

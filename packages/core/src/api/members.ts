@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { timestamp } from "./common.ts";
 
-/** One rule of the policy through which somebody holds an entitlement. */
+/** One rule of the policy, or an emergency grant, through which somebody holds an entitlement. */
 export const memberReason = z.object({
   rule: z.string(),
   file: z.string(),
@@ -10,8 +10,10 @@ export const memberReason = z.object({
   reference: z.string(),
   /** Group names from the referenced group down to the user; empty where the user is named. */
   path: z.array(z.string()),
-  kind: z.enum(["standing", "just-in-time"]),
+  kind: z.enum(["standing", "just-in-time", "emergency"]),
   until: timestamp.nullable(),
+  /** Who approved an emergency grant, which stands in no file; left out for rules of the policy. */
+  approvedBy: z.string().optional(),
 });
 export type MemberReason = z.output<typeof memberReason>;
 

@@ -13,6 +13,9 @@ export const tokenItem = z
     expiresAt: timestamp.nullable(),
     lastUsedAt: timestamp.nullable(),
     revokedAt: timestamp.nullable(),
+    /** The directory's id of the user whose device it is; null for clients. */
+    userId: z.string().nullable(),
+    device: z.string().nullable(),
   })
   .meta({ id: "Token" });
 export type TokenItem = z.output<typeof tokenItem>;
@@ -25,6 +28,38 @@ export const tokenBody = z.strictObject({
   /** Days until it expires; at most a year. */
   expiresInDays: z.int().min(1).max(365).default(90),
 });
+
+/** How a person calls a device. */
+const deviceName = z.string().trim().min(1).max(100);
+
+/** Makes a one-time code by which a user enrols a device (rule B6). */
+export const enrolmentBody = z.strictObject({
+  user: z.string().min(1),
+  device: deviceName,
+  /** Days for which the device's token will live. */
+  expiresInDays: z.int().min(1).max(365).default(90),
+});
+
+/** The code is shown this once. */
+export const enrolmentMade = z.object({
+  id: z.uuid(),
+  code: z.string(),
+  user: z.string(),
+  device: z.string(),
+  expiresAt: timestamp,
+});
+export type EnrolmentMade = z.output<typeof enrolmentMade>;
+
+/** Exchanges a code; the device may be named anew. */
+export const redeemBody = z.strictObject({ code: z.string().min(1).max(200), device: deviceName.optional() });
+
+export const deviceEnrolled = z.object({
+  token: tokenItem,
+  /** Shown this once. */
+  secret: z.string(),
+  user: z.string(),
+});
+export type DeviceEnrolled = z.output<typeof deviceEnrolled>;
 
 export const rotateBody = z.strictObject({
   /** Hours for which the old token works on. */

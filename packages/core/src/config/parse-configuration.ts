@@ -12,6 +12,7 @@ import type {
   CiConfiguration,
   Configuration,
   EndpointConfiguration,
+  GrantConfiguration,
   RepositoryConfiguration,
   SourceConfiguration,
 } from "./types.ts";
@@ -50,6 +51,8 @@ function readConfiguration(reader: Reader, root: Node): Configuration {
     ci: z.unknown(),
     audit: z.unknown(),
     accounts: z.unknown(),
+    grants: z.unknown(),
+    holds: z.unknown(),
     scim: z.unknown(),
   });
   for (const key of ["sources", "repositories", "endpoints"]) reportTwins(reader, childOf(root, key), "name");
@@ -68,6 +71,8 @@ function readConfiguration(reader: Reader, root: Node): Configuration {
     ci: readCi(reader, orEmpty(childOf(root, "ci"))),
     audit: readAudit(reader, orEmpty(childOf(root, "audit"))),
     accounts: { adopt: readAccounts(reader, orEmpty(childOf(root, "accounts"))) },
+    grants: readGrants(reader, orEmpty(childOf(root, "grants"))),
+    holds: readHolds(reader, orEmpty(childOf(root, "holds"))),
     scim: readScim(reader, orEmpty(childOf(root, "scim"))),
   };
 }
@@ -200,6 +205,19 @@ function readAudit(reader: Reader, node: Node): AuditConfiguration {
 
 function readAccounts(reader: Reader, node: Node): "review" | "auto" {
   return reader.readFields(node, { adopt: field.oneOf(["review", "auto"]).default("review") }).adopt ?? "review";
+}
+
+function readGrants(reader: Reader, node: Node): GrantConfiguration {
+  const fields = reader.readFields(node, {
+    approval: field.oneOf(["required", "none"]).default("required"),
+    max: field.durationWithin(60_000, 7 * dayMs).default(8 * 3_600_000),
+  });
+  return { approval: fields.approval ?? "required", maxMs: fields.max ?? 0 };
+}
+
+function readHolds(reader: Reader, node: Node): Configuration["holds"] {
+  const { max = 0 } = reader.readFields(node, { max: field.durationWithin(60_000, 30 * dayMs).default(dayMs) });
+  return { maxMs: max };
 }
 
 function orEmpty(node: Node): Node {

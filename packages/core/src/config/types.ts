@@ -66,6 +66,13 @@ export interface AuditConfiguration {
   readonly minIntervalMs: number;
 }
 
+/** Emergency grants (rule B9). */
+export interface GrantConfiguration {
+  /** `required`: by another than who asks. */
+  readonly approval: "required" | "none";
+  readonly maxMs: number;
+}
+
 /** An attribute with every characteristic of RFC 7643 §2.2 and §7. */
 export interface ScimAttributeConfiguration {
   readonly name: string;
@@ -119,5 +126,8 @@ export interface Configuration {
   readonly ci: CiConfiguration;
   readonly audit: AuditConfiguration;
   readonly accounts: { readonly adopt: "review" | "auto" };
+  readonly grants: GrantConfiguration;
+  /** How long repair may be held. */
+  readonly holds: { readonly maxMs: number };
   readonly scim: ScimConfiguration;
 }

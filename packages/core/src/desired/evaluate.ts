@@ -6,12 +6,12 @@ import { listMatchingRules, matchesBranch, type BranchName } from "../policy/mat
 import type { Bot, DailyHours, Grant, Place, PolicyRule, Principal } from "../policy/types.ts";
 import type { Entitlement, UserId } from "../words.ts";
 import { attributeOf, findUserByName, resolvePrincipal, type Subject } from "./resolve-principal.ts";
-import type { AccessFacts, DirectoryUser, Exclusion, Finding, Reason } from "./types.ts";
+import type { AccessFacts, DirectoryUser, EmergencyGrant, Exclusion, Finding, Reason } from "./types.ts";
 
 /** A reason and the grant that it comes from, which may be limited to some endpoints. */
 interface Holding {
   readonly reason: Reason;
-  readonly grant: Grant;
+  readonly grant: Pick<Grant, "endpoints">;
 }
 
 type Holders = Map<UserId, Holding[]>;
@@ -41,6 +41,7 @@ export function evaluate(facts: AccessFacts, name: string): Evaluation {
   const rules = listMatchingRules(facts.policy, branch);
   const draft: Draft = { facts, branch, holders: new Map(), exclusions: [], findings: new Map(), isGroupLost: false };
   for (const rule of rules) for (const grant of rule.grants) addGrant(draft, rule, grant);
+  for (const emergency of facts.emergencies) addEmergency(draft, emergency);
   for (const rule of rules) applyExclusive(draft, rule);
   for (const rule of rules) applyDeny(draft, rule);
   for (const bot of facts.policy.bots) applyCeiling(draft, bot);
@@ -65,12 +66,30 @@ function addGrant(draft: Draft, rule: PolicyRule, grant: Grant): void {
       draft.exclusions.push({ ...origin, userId: user.id, entitlement: grant.entitlement, cause: outcome.cause });
     } else {
       const kind = grant.checkout === null ? "standing" : "just-in-time";
-      const holding = { grant, reason: { ...origin, kind, until: outcome.until } as const };
-      const held = holders.get(user.id);
-      if (held === undefined) holders.set(user.id, [holding]);
-      else held.push(holding);
+      addHolding(holders, user.id, { grant, reason: { ...origin, kind, until: outcome.until } });
     }
   }
+}
+
+function addHolding(holders: Holders, userId: UserId, holding: Holding): void {
+  const held = holders.get(userId);
+  if (held === undefined) holders.set(userId, [holding]);
+  else held.push(holding);
+}
+
+/** Counts wherever policy grants the entitlement on this branch, and lies below deny and ceilings as any (rule B9). */
+function addEmergency(draft: Draft, { id, userId, entitlement, approvedBy, until }: EmergencyGrant): void {
+  const holders = draft.holders.get(entitlement);
+  const user = draft.facts.users.byId.get(userId);
+  if (holders === undefined || user === undefined) return;
+  const origin = { rule: `emergency ${id}`, file: "", line: 0, reference: `user:${user.userName}`, path: [] };
+  const cause = user.active ? (until <= draft.facts.now ? "expired" : null) : "inactive";
+  if (cause !== null) draft.exclusions.push({ ...origin, userId, entitlement, cause });
+  else
+    addHolding(holders, userId, {
+      grant: { endpoints: null },
+      reason: { ...origin, kind: "emergency", until, approvedBy },
+    });
 }
 
 type Outcome = { readonly until: Date | null } | { readonly cause: "inactive" | "expired" | "untrusted" };
@@ -85,7 +104,9 @@ function judgeGrant(facts: AccessFacts, grant: Grant, { id: userId, active }: Di
     (checkout) => checkout.userId === userId && (requireTrust === "claim" || checkout.trust === "token"),
   );
   if (trusted.length === 0) return { cause: "untrusted" };
-  const lastMs = Math.max(...trusted.map((checkout) => checkout.startedAt.getTime())) + forMs;
+  const standing = trusted.filter(({ endedAt = null }) => endedAt === null);
+  if (standing.length === 0) return { cause: "expired" };
+  const lastMs = Math.max(...standing.map((checkout) => checkout.startedAt.getTime())) + forMs;
   if (lastMs <= facts.now.getTime()) return { cause: "expired" };
   return { until: new Date(Math.min(lastMs, grant.until?.getTime() ?? lastMs)) };
 }

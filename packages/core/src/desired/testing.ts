@@ -3,7 +3,7 @@ import { parsePolicy } from "../config/parse-configuration.ts";
 import type { Policy } from "../policy/types.ts";
 import type { IncarnationId, UserId } from "../words.ts";
 import { toDirectoryUsers } from "./resolve-principal.ts";
-import type { Checkout, Desired, DesiredFacts, DirectoryUser, GroupResolution } from "./types.ts";
+import type { Checkout, Desired, DesiredFacts, DirectoryUser, EmergencyGrant, GroupResolution } from "./types.ts";
 
 export const noon = new Date("2026-06-01T12:00:00Z");
 
@@ -33,6 +33,7 @@ export interface FactsOptions {
   readonly inactive?: readonly string[];
   readonly attributes?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly checkouts?: readonly (Partial<Checkout> & { readonly user: string })[];
+  readonly emergencies?: readonly (Partial<EmergencyGrant> & { readonly user: string })[];
 }
 
 const userNames = ["alice", "bob", "carol", "dave", "deployer", "**"];
@@ -71,6 +72,14 @@ export function factsOf(options: FactsOptions): DesiredFacts {
       startedAt: noon,
       trust: "claim",
       workingCopy: "w",
+      ...rest,
+    })),
+    emergencies: (options.emergencies ?? []).map(({ user, ...rest }) => ({
+      id: "e1",
+      userId: parseId(user),
+      entitlement: "push",
+      approvedBy: "carol",
+      until: new Date(noon.getTime() + 3_600_000),
       ...rest,
     })),
   };

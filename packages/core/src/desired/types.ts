@@ -35,6 +35,19 @@ export interface Checkout {
   readonly startedAt: Date;
   readonly trust: Trust;
   readonly workingCopy: string;
+  /** When it left; null or left out while it stands there. What was held by being there ended with it. */
+  readonly endedAt?: Date | null;
+}
+
+/** An emergency grant that was approved for this incarnation (rule B9), over or not. */
+export interface EmergencyGrant {
+  readonly id: string;
+  readonly userId: UserId;
+  readonly entitlement: Entitlement;
+  /** The client that approved it. */
+  readonly approvedBy: string;
+  /** When it ends, or was ended. */
+  readonly until: Date;
 }
 
 /** All that decides who may act on one branch. */
@@ -55,6 +68,7 @@ export interface AccessFacts {
   readonly checkouts: readonly Checkout[];
   /** Who keeps what because a guard withholds the removal: part of the effective set (rule C1). */
   readonly withheld?: ReadonlyMap<Entitlement, ReadonlySet<UserId>>;
+  readonly emergencies: readonly EmergencyGrant[];
 }
 
 /** The facts of one scope. */
@@ -63,16 +77,19 @@ export interface DesiredFacts extends AccessFacts {
   readonly endpoint: { readonly name: string };
 }
 
-/** One way in which policy gives an entitlement to a user. */
+/** One way in which policy, or an emergency grant, gives an entitlement to a user. */
 export interface Reason extends Place {
+  /** Of an emergency grant `emergency <id>`; its file is empty and its line 0. */
   readonly rule: string;
   /** `group:engineering`, `user:alice`, `bot:deployer`. */
   readonly reference: string;
   /** Group path; empty where the user is named directly. */
   readonly path: readonly string[];
-  readonly kind: "standing" | "just-in-time";
+  readonly kind: "standing" | "just-in-time" | "emergency";
   /** When this reason ends; null for never. */
   readonly until: Date | null;
+  /** The client that approved an emergency grant. */
+  readonly approvedBy?: string;
 }
 
 export interface DesiredMember {

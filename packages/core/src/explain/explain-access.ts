@@ -111,7 +111,10 @@ function judge(facts: AccessFacts, evaluation: Evaluation, asked: Asked): Answer
   const clipped = exclusions
     .filter(({ cause }) => cause === "exclusive" || cause === "ceiling")
     .map((each) => told(each, clipTexts[each.cause]));
-  const marked = [...considered, ...clipped].map((reason) => ({ ...reason, decides: reason.rule === deciding?.rule }));
+  const marked = [...considered, ...tellEmergencies(verb, { holdings, exclusions }), ...clipped].map((reason) => ({
+    ...reason,
+    decides: reason.rule === deciding?.rule,
+  }));
   if (holdings.length === 0 && isKept(facts, { userId: user.id, verb, exclusions })) {
     const kept = { ...state("a guard withholds the removal until it is approved"), withheld: true };
     return { allowed: true, reasons: [...marked.map((reason) => ({ ...reason, decides: false })), kept] };
@@ -129,6 +132,19 @@ interface KeptQuestion {
 /** A withheld removal stays in force unless there is by now a cause that no guard holds back (rule C1). */
 function isKept({ withheld }: AccessFacts, { userId, verb, exclusions }: KeptQuestion): boolean {
   return (withheld?.get(verb)?.has(userId) ?? false) && !exclusions.some(({ cause }) => isRevocationCause(cause));
+}
+
+/** What stands in no policy has no place in a file. */
+function tellEmergencies(verb: Entitlement, { holdings, exclusions }: Omit<Findings, "asked">): AccessReason[] {
+  const held = holdings.flatMap(({ reason }) => (reason.kind === "emergency" ? [reason] : []));
+  const texts = held.map((reason) => {
+    const until = reason.until?.toISOString() ?? "";
+    return told(reason, `is granted ${verb} for an emergency until ${until}, approved by ${reason.approvedBy ?? ""}`);
+  });
+  const over = exclusions
+    .filter(({ rule, cause }) => rule.startsWith("emergency ") && cause === "expired")
+    .map((each) => told(each, `was granted ${verb} for an emergency, which is over`));
+  return [...texts, ...over].map((reason) => ({ ...reason, file: null, line: null }));
 }
 
 interface Findings {

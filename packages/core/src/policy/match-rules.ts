@@ -48,7 +48,7 @@ export function decidingVerb(
   return follows ? { governedBy: "push" } : { ungoverned: policy.ungoverned };
 }
 
-export function isGrantedAt(grant: Grant, endpoint: string): boolean {
+export function isGrantedAt(grant: Pick<Grant, "endpoints">, endpoint: string): boolean {
   return grant.endpoints === null || grant.endpoints.includes(endpoint);
 }
 
