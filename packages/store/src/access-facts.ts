@@ -9,10 +9,11 @@ import {
   type UserId,
 } from "@branchward/core";
 import { sql } from "kysely";
-import { listOpenCheckouts } from "./checkouts.ts";
-import { listWithheldOf } from "./guards.ts";
+import { listLeftCheckouts, listOpenCheckouts } from "./checkouts.ts";
 import type { Queryable } from "./database.ts";
 import { type DirectoryUserRecord, findUserByUserName, listUsersById } from "./directory/read.ts";
+import { listEmergencies } from "./emergency-grants.ts";
+import { listWithheldOf } from "./guards.ts";
 import type { BranchRow } from "./incarnations.ts";
 import { resolveReferences } from "./policy-bindings.ts";
 
@@ -34,9 +35,10 @@ export async function loadAccessFacts(
   const rules = names.flatMap((name) => listMatchingRules(policy, { repository: branch.repository, name }));
   const needed = policyReferences({ ...policy, rules: [...new Set(rules)] });
   const groups = await resolveReferences(db, needed.groups);
-  const checkouts = await listOpenCheckouts(db, branch.id);
+  const checkouts = [...(await listOpenCheckouts(db, branch.id)), ...(await listLeftCheckouts(db, branch.id))];
+  const emergencies = await listEmergencies(db, branch.id);
   const reached = [...groups.values()].flatMap((group) => group.members.map((member) => member.userId));
-  const ids = new Set([...userIds, ...reached, ...checkouts.map((checkout) => checkout.userId)]);
+  const ids = new Set([...userIds, ...reached, ...[...checkouts, ...emergencies].map((each) => each.userId)]);
   const records = [...(await listUsersById(db, [...ids])), ...(await listUsersNamed(db, needed.userNames))];
   return {
     policy,
@@ -47,6 +49,7 @@ export async function loadAccessFacts(
     users: toDirectoryUsers(records.map((record) => toDirectoryUser(record, needed.attributes))),
     checkouts,
     withheld: await loadWithheld(db, branch.id),
+    emergencies,
   };
 }
 

@@ -14,6 +14,8 @@ export interface CheckoutEvent {
   readonly checkout: CheckoutClaim;
   /** min(occurredAt, receivedAt). */
   readonly startedAt: Date;
+  /** By the database's clock. */
+  readonly receivedAt: Date;
 }
 
 export interface CheckoutMove {
@@ -30,6 +32,7 @@ interface OpenRow {
   readonly name_key: string;
   readonly incarnation_id: string | null;
   readonly user_id: string | null;
+  readonly trust: Trust;
   readonly started_at: Date;
 }
 
@@ -38,22 +41,32 @@ export async function moveCheckout(trx: Queryable, event: CheckoutEvent): Promis
   const { repositoryId, checkout, startedAt } = event;
   const open = await trx
     .selectFrom("checkouts")
-    .select(["id", "name_key", "incarnation_id", "user_id", "started_at"])
+    .select(["id", "name_key", "incarnation_id", "user_id", "trust", "started_at"])
     .where("repository_id", "=", repositoryId)
     .where("working_copy", "=", checkout.workingCopy)
     .where("ended_at", "is", null)
     .forUpdate()
     .executeTakeFirst();
-  if (open !== undefined && open.started_at > startedAt) return { touched: [], entered: null, note: "stale" };
+  if (open !== undefined && isOlder(event, open)) return { touched: [], entered: null, note: "stale" };
   const key = checkout.name === null ? null : nameKey(checkout.refType, checkout.name);
-  if (open !== undefined && isSameStay(open, key, event.userId))
-    return { touched: [], entered: open.incarnation_id, note: "unchanged" };
+  if (open !== undefined && isSameStay(open, key, event.userId)) {
+    const isRaised = open.trust === "claim" && event.trust === "token";
+    if (isRaised) await trx.updateTable("checkouts").set({ trust: "token" }).where("id", "=", open.id).execute();
+    const touched = isRaised && open.incarnation_id !== null ? [open.incarnation_id] : [];
+    return { touched, entered: open.incarnation_id, note: "unchanged" };
+  }
   if (open !== undefined) await endCheckout(trx, open.id, startedAt);
   const entered = checkout.name === null || key === null ? null : await startCheckout(trx, event, checkout.name, key);
   const touched = [open?.incarnation_id, entered].filter((id): id is string => typeof id === "string");
   return { touched: [...new Set(touched)], entered, note: null };
 }
 
+/** A stay that began after this was received is one of before the database's clock went back, and orders nothing. */
+function isOlder({ startedAt, receivedAt }: CheckoutEvent, open: OpenRow): boolean {
+  return open.started_at > startedAt && open.started_at <= receivedAt;
+}
+
+/** A better proof of who is there makes the stay no other, and no longer. */
 function isSameStay(open: OpenRow, key: string | null, userId: string | null): boolean {
   return open.name_key === key && open.user_id === userId;
 }
@@ -129,11 +142,52 @@ export async function endCheckoutsOf(trx: Queryable, incarnationId: string): Pro
     .execute();
 }
 
+/** Ends the stays that a device told of, once its token is revoked. @returns the incarnations that it left */
+export async function endCheckoutsOfToken(trx: Queryable, tokenId: string): Promise<readonly string[]> {
+  const rows = await trx
+    .updateTable("checkouts")
+    .from("deliveries")
+    .set({ ended_at: sql<Date>`now()` })
+    .whereRef("deliveries.id", "=", "checkouts.delivery_id")
+    .where("deliveries.token_id", "=", tokenId)
+    .where("checkouts.ended_at", "is", null)
+    .returning("checkouts.incarnation_id as id")
+    .execute();
+  return [...new Set(rows.flatMap(({ id }) => (id === null ? [] : [id])))];
+}
+
 export interface OpenCheckout {
   readonly userId: UserId;
   readonly workingCopy: string;
   readonly trust: Trust;
   readonly startedAt: Date;
+}
+
+/** How long it is known of a user that he was there: that he left ends what he held, as its time does. */
+const LEFT_FOR = "7 days";
+
+/** Who was on the branch lately and left, as far as the actor is known; of each the last stay. */
+export async function listLeftCheckouts(
+  db: Queryable,
+  incarnationId: string,
+): Promise<readonly (OpenCheckout & { readonly endedAt: Date })[]> {
+  const rows = await db
+    .selectFrom("checkouts")
+    .distinctOn("user_id")
+    .select([
+      sql<UserId>`user_id`.as("userId"),
+      "working_copy as workingCopy",
+      "trust",
+      "started_at as startedAt",
+      sql<Date>`ended_at`.as("endedAt"),
+    ])
+    .where("incarnation_id", "=", incarnationId)
+    .where("user_id", "is not", null)
+    .where("ended_at", ">", sql<Date>`now() - ${LEFT_FOR}::interval`)
+    .orderBy("user_id")
+    .orderBy("ended_at", "desc")
+    .execute();
+  return rows;
 }
 
 /** Who is on the branch now, as far as the actor is known. */

@@ -1,4 +1,4 @@
-import type { BranchEvent, DeliveryId, RefType } from "@branchward/core";
+import type { BranchEvent, DeliveryId, RefType, UserId } from "@branchward/core";
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
 import { containing } from "./like-pattern.ts";
@@ -18,6 +18,10 @@ export interface NewDelivery {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
   readonly occurredAt: Date | null;
+  /** The user that the actor is, as far as that is known. */
+  readonly userId?: UserId | null;
+  /** The device's token that it came with (rule B6). */
+  readonly tokenId?: string | null;
 }
 
 /**
@@ -45,6 +49,8 @@ export async function insertDelivery(
       headers: JSON.stringify(delivery.headers),
       body: delivery.body,
       occurred_at: delivery.occurredAt,
+      user_id: delivery.userId ?? null,
+      token_id: delivery.tokenId ?? null,
     })
     .onConflict((conflict) => conflict.doNothing())
     .returning("received_at")
@@ -102,6 +108,8 @@ export interface DeliveryRow {
   readonly note: string | null;
   readonly repository: string | null;
   readonly actor: string | null;
+  /** The user that the actor was when it came; null for nobody known. */
+  readonly user: string | null;
   readonly occurredAt: Date | null;
   readonly receivedAt: Date;
 }
@@ -110,6 +118,7 @@ function selectDeliveries(db: Queryable) {
   return db
     .selectFrom("deliveries")
     .leftJoin("repositories", "repositories.id", "deliveries.repository_id")
+    .leftJoin("directory_users", "directory_users.id", "deliveries.user_id")
     .select([
       "deliveries.id as id",
       "deliveries.seq as seq",
@@ -120,6 +129,7 @@ function selectDeliveries(db: Queryable) {
       "deliveries.note as note",
       "repositories.name as repository",
       "deliveries.actor as actor",
+      "directory_users.user_name as user",
       "deliveries.occurred_at as occurredAt",
       "deliveries.received_at as receivedAt",
     ]);
@@ -171,13 +181,15 @@ export async function listDeliveriesById(db: Queryable, ids: readonly string[]):
   return (await selectDeliveries(db).where("deliveries.id", "in", ids).execute()).map(toDeliveryRow);
 }
 
-function toDeliveryRow(row: Omit<DeliveryRow, "id"> & { id: string }): DeliveryRow {
+function toDeliveryRow<Row extends Omit<DeliveryRow, "id"> & { id: string }>(row: Row): Row & { id: DeliveryId } {
   return { ...row, id: row.id as DeliveryId };
 }
 
 export interface DeliveryDetails extends DeliveryRow {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
+  /** The device's token that it came with; null for one that was signed. */
+  readonly tokenId: string | null;
   readonly events: readonly RecordedBranchEvent[];
 }
 
@@ -190,7 +202,7 @@ export interface RecordedBranchEvent extends BranchEvent {
 
 export async function findDelivery(db: Queryable, id: string): Promise<DeliveryDetails | undefined> {
   const row = await selectDeliveries(db)
-    .select(["deliveries.headers as headers", "deliveries.body as body"])
+    .select(["deliveries.headers as headers", "deliveries.body as body", "deliveries.token_id as tokenId"])
     .where("deliveries.id", "=", id)
     .executeTakeFirst();
   if (row === undefined) return undefined;
@@ -212,7 +224,7 @@ export async function findDelivery(db: Queryable, id: string): Promise<DeliveryD
     .orderBy("id")
     .execute();
   const headers = row.headers as Record<string, string>;
-  return { ...toDeliveryRow(row), headers, body: row.body, events: events satisfies readonly { refType: RefType }[] };
+  return { ...toDeliveryRow(row), headers, events: events satisfies readonly { refType: RefType }[] };
 }
 
 export interface BranchHistoryEvent extends BranchEvent {
@@ -220,6 +232,8 @@ export interface BranchHistoryEvent extends BranchEvent {
   readonly delivery: DeliveryId;
   readonly source: string;
   readonly actor: string | null;
+  /** The user that the actor was when it came; null for nobody known. */
+  readonly user: string | null;
 }
 
 /** What happened to an incarnation, newest first. */
@@ -231,6 +245,7 @@ export async function listBranchHistory(
   return db
     .selectFrom("branch_events")
     .innerJoin("deliveries", "deliveries.id", "branch_events.delivery_id")
+    .leftJoin("directory_users", "directory_users.id", "deliveries.user_id")
     .select([
       "branch_events.created_at as at",
       "branch_events.kind as kind",
@@ -243,6 +258,7 @@ export async function listBranchHistory(
       sql<DeliveryId>`deliveries.id`.as("delivery"),
       "deliveries.source as source",
       "deliveries.actor as actor",
+      "directory_users.user_name as user",
     ])
     .where("branch_events.incarnation_id", "=", incarnationId)
     .orderBy("branch_events.id", "desc")

@@ -34,6 +34,15 @@ export async function raiseFinding(db: Queryable, finding: NewFinding): Promise<
     .execute();
 }
 
+/** Opens a finding; one that stands is left as it is, so that who raises it often waits for nobody. */
+export async function openFinding(db: Queryable, finding: NewFinding): Promise<void> {
+  await db
+    .insertInto("findings")
+    .values({ id: uuidv7(), ...finding })
+    .onConflict((conflict) => conflict.columns(["kind", "subject"]).where("resolved_at", "is", null).doNothing())
+    .execute();
+}
+
 export async function resolveFinding(db: Queryable, kind: string, subject: string): Promise<void> {
   await db
     .updateTable("findings")

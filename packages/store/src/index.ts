@@ -1,6 +1,5 @@
 export { type AccessQuestion, loadAccessFacts } from "./access-facts.ts";
 export { type ActivePolicy, type ActivePolicyVersion, createActivePolicy } from "./active-policy.ts";
-export { findActorUser } from "./actors.ts";
 export { insertApproval, type NewApproval, type RemovalApproval } from "./approvals.ts";
 export {
   type AuditedPage,
@@ -16,12 +15,22 @@ export {
   listUnseenScopes,
   saveAuditedPage,
 } from "./audits.ts";
+export {
+  type ActorClaim,
+  type ActorResolution,
+  type IdentitySource,
+  matchIdentity,
+  noteActor,
+  resolveActor,
+} from "./actors.ts";
 export { branchEntitlementSchema } from "./branch-entitlement.ts";
 export {
   bindWaitingCheckouts,
   type CheckoutEvent,
   type CheckoutMove,
   endCheckoutsOf,
+  endCheckoutsOfToken,
+  listLeftCheckouts,
   listOpenCheckouts,
   listStandingCheckouts,
   moveCheckout,
@@ -68,6 +77,47 @@ export {
   saveWithheldRemovals,
   type WithheldRemoval,
 } from "./guards.ts";
+export {
+  approveGrant,
+  expireGrants,
+  expireGrantsOf,
+  findGrant,
+  type GrantFilter,
+  type GrantRow,
+  type GrantState,
+  insertGrant,
+  listEmergencies,
+  listGrants,
+  lockGrant,
+  moveGrants,
+  type NewGrant,
+  rejectGrant,
+  revokeGrant,
+} from "./emergency-grants.ts";
+export { type Enrolled, insertEnrolmentCode, type NewEnrolment, redeemEnrolmentCode } from "./enrolments.ts";
+export {
+  endHold,
+  findHold,
+  getHold,
+  type HeldScope,
+  type HoldFilter,
+  type HoldRow,
+  insertHold,
+  listHolds,
+  type NewHold,
+  settleEndedHolds,
+  type StandingHold,
+} from "./holds.ts";
+export {
+  assignCheckouts,
+  deleteLink,
+  findLinkedUser,
+  type IdentityLink,
+  listLinks,
+  type NewLink,
+  upsertLink,
+} from "./identity-links.ts";
+export { saveScopeFindings, settleScopeFindings } from "./scope-findings.ts";
 export { findHead, type HeadRequest, recordHead } from "./heads.ts";
 export {
   type BranchFilter,
@@ -235,7 +285,10 @@ export {
 export type { DueReason, TokenScope } from "./tables.ts";
 export {
   createTokenSecret,
+  type EnrolledAgent,
   expireTokenBy,
+  findAgent,
+  findAgentById,
   findLiveToken,
   findToken,
   insertToken,

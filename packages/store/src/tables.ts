@@ -42,6 +42,8 @@ interface DeliveriesTable {
   body: Buffer;
   occurred_at: NullableTimestamp;
   received_at: WithDefault<Date>;
+  user_id: WithDefault<string | null>;
+  token_id: WithDefault<string | null>;
 }
 
 export interface IncarnationsTable {
@@ -304,6 +306,8 @@ interface TokensTable {
   expires_at: NullableTimestamp;
   last_used_at: NullableTimestamp;
   revoked_at: NullableTimestamp;
+  user_id: WithDefault<string | null>;
+  device: WithDefault<string | null>;
 }
 
 interface SessionsTable {
@@ -335,6 +339,68 @@ interface CursorsTable {
   id: number;
 }
 
+interface IdentityLinksTable {
+  source: string;
+  actor: string;
+  user_id: string;
+  linked_by: string;
+  linked_at: WithDefault<Date>;
+}
+
+interface EnrolmentCodesTable {
+  id: string;
+  hash: Buffer;
+  user_id: string;
+  device: string;
+  token_days: number;
+  made_by: string;
+  created_at: Generated<Date>;
+  expires_at: Timestamp;
+  used_at: NullableTimestamp;
+  token_id: string | null;
+}
+
+interface EmergencyGrantsTable {
+  id: string;
+  seq: Generated<number>;
+  user_id: string;
+  entitlement: string;
+  incarnation_id: string;
+  state: "requested" | "approved" | "expired" | "revoked" | "rejected";
+  for_ms: number;
+  reason: string;
+  requested_by: string;
+  requested_at: WithDefault<Date>;
+  decided_by: WithDefault<string | null>;
+  decided_at: NullableTimestamp;
+  expires_at: NullableTimestamp;
+  ended_by: WithDefault<string | null>;
+  ended_at: NullableTimestamp;
+}
+
+interface HoldsTable {
+  id: string;
+  seq: Generated<number>;
+  repository_id: string;
+  incarnation_id: string | null;
+  endpoint: string | null;
+  reason: string;
+  made_by: string;
+  made_at: WithDefault<Date>;
+  until_at: Timestamp;
+  ended_by: WithDefault<string | null>;
+  ended_at: NullableTimestamp;
+  settled_at: NullableTimestamp;
+}
+
+interface ScopeFindingsTable {
+  scope_id: string;
+  code: string;
+  subject: string;
+  severity: "info" | "warning" | "critical";
+  message: string;
+}
+
 export interface Tables extends DirectoryTables {
   repositories: RepositoriesTable;
   repository_bindings: RepositoryBindingsTable;
@@ -360,4 +426,9 @@ export interface Tables extends DirectoryTables {
   approved_removals: ApprovedRemovalsTable;
   revocations: RevocationsTable;
   endpoint_audits: EndpointAuditsTable;
+  identity_links: IdentityLinksTable;
+  enrolment_codes: EnrolmentCodesTable;
+  emergency_grants: EmergencyGrantsTable;
+  holds: HoldsTable;
+  scope_findings: ScopeFindingsTable;
 }

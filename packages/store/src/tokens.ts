@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import type { UserId } from "@branchward/core";
 import { sql } from "kysely";
 import { uuidv7 } from "uuidv7";
 import type { Queryable } from "./database.ts";
@@ -15,6 +16,9 @@ export interface Token {
   readonly expiresAt: Date | null;
   readonly lastUsedAt: Date | null;
   readonly revokedAt: Date | null;
+  /** The user whose device it is (rule B6); null for clients. */
+  readonly userId: UserId | null;
+  readonly device: string | null;
 }
 
 const columns = [
@@ -26,6 +30,8 @@ const columns = [
   "expires_at as expiresAt",
   "last_used_at as lastUsedAt",
   "revoked_at as revokedAt",
+  sql<UserId | null>`user_id`.as("userId"),
+  "device",
 ] as const;
 
 /** Tokens are 256 random bits, so that a plain hash at rest is enough. */
@@ -42,6 +48,8 @@ export interface NewToken {
   readonly client: string;
   readonly scope: TokenScope;
   readonly expiresAt: Date | null;
+  /** Whose device it is, for scope `agent`. */
+  readonly owner?: { readonly userId: UserId; readonly device: string };
 }
 
 /** Makes a token; the secret is returned this once and kept only as a hash. */
@@ -59,6 +67,8 @@ export async function insertToken(
       hash: hashToken(secret),
       hint: secret.slice(0, secret.indexOf("_", 3) + 5),
       expires_at: token.expiresAt,
+      user_id: token.owner?.userId ?? null,
+      device: token.owner?.device ?? null,
     })
     .returning(columns)
     .executeTakeFirstOrThrow();
@@ -114,4 +124,40 @@ export async function expireTokenBy(db: Queryable, id: string, at: Date): Promis
     .set({ expires_at: sql<Date>`least(coalesce(expires_at, ${at}), ${at})` })
     .where("id", "=", id)
     .execute();
+}
+
+/** A device of a user, as its token says. */
+export interface EnrolledAgent {
+  readonly tokenId: string;
+  readonly userId: UserId;
+  readonly userName: string;
+  /** False for a deactivated user, whose devices start nothing. */
+  readonly active: boolean;
+}
+
+/** Whose device sends this token: a live one of scope `agent` that is bound to a user the directory has. */
+export async function findAgent(db: Queryable, secret: string): Promise<EnrolledAgent | undefined> {
+  return selectAgents(db).where("tokens.hash", "=", hashToken(secret)).executeTakeFirst();
+}
+
+/** As `findAgent`, by the token's id. */
+export async function findAgentById(db: Queryable, tokenId: string): Promise<EnrolledAgent | undefined> {
+  return selectAgents(db).where("tokens.id", "=", tokenId).executeTakeFirst();
+}
+
+function selectAgents(db: Queryable) {
+  return db
+    .selectFrom("tokens")
+    .innerJoin("directory_users", "directory_users.id", "tokens.user_id")
+    .select([
+      "tokens.id as tokenId",
+      sql<UserId>`tokens.user_id`.as("userId"),
+      "directory_users.user_name as userName",
+      "directory_users.active as active",
+    ])
+    .where("tokens.scope", "=", "agent")
+    .where("tokens.revoked_at", "is", null)
+    .where((where) =>
+      where.or([where("tokens.expires_at", "is", null), where("tokens.expires_at", ">", sql<Date>`now()`)]),
+    );
 }

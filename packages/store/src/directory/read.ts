@@ -89,6 +89,47 @@ export async function listUsersByEmail(db: Queryable, email: string): Promise<re
   return rows;
 }
 
+const ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+/**
+ * The active users with exactly this value, byte for byte, in a single attribute of text: `externalId`, one of the
+ * user, or one of the enterprise extension.
+ */
+export async function listUsersByAttribute(
+  db: Queryable,
+  attribute: string,
+  value: string,
+): Promise<readonly DirectoryUserRecord[]> {
+  if (attribute === "externalId") {
+    const { rows } = await sql<DirectoryUserRecord>`
+      select ${userColumns} from directory_users where active and external_id = ${value} order by id
+    `.execute(db);
+    return rows;
+  }
+  // Keys are folded where the schema says so; containment in them is indexed, and finds too many at most.
+  const keys = [value, foldCase(value)].flatMap((key) => [
+    { [attribute]: key },
+    { [ENTERPRISE]: { [attribute]: key } },
+  ]);
+  const found = sql.join(
+    keys.map((key) => sql`search_keys @> ${JSON.stringify(key)}::jsonb`),
+    sql` or `,
+  );
+  const { rows } = await sql<DirectoryUserRecord>`
+    select ${userColumns} from directory_users where active and (${found}) order by id
+  `.execute(db);
+  return rows.filter(({ attributes }) => {
+    const extension = attributes[ENTERPRISE];
+    const held = Object.hasOwn(attributes, attribute) ? attributes[attribute] : readOwn(extension, attribute);
+    return held === value;
+  });
+}
+
+function readOwn(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
+  return Object.entries(value).find(([key]) => key === name)?.[1];
+}
+
 /** The provisioned groups that hold a user, directly or through nested groups. */
 export async function listGroupIdsOfUser(db: Queryable, userId: string): Promise<readonly GroupId[]> {
   const { rows } = await sql<{ id: GroupId }>`
