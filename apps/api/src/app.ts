@@ -15,9 +15,13 @@ import { createBranchRoutes } from "./routes/branches.ts";
 import { createClientRoutes } from "./routes/clients.ts";
 import { createDeliveryRoutes, type ReplayDelivery } from "./routes/deliveries.ts";
 import { createEndpointRoute } from "./routes/endpoints.ts";
+import { createEnrolmentRoutes } from "./routes/enrolments.ts";
 import { createEventRoute } from "./routes/events.ts";
+import { createGrantRoutes } from "./routes/grants.ts";
 import { createHealthRoutes } from "./routes/health.ts";
 import { createPolicyRoutes } from "./routes/policy.ts";
+import { createHoldRoutes } from "./routes/holds.ts";
+import { createLinkRoutes } from "./routes/links.ts";
 import { createRecordRoutes } from "./routes/records.ts";
 import { createRevocationRoute } from "./routes/revocations.ts";
 import { createRepositoryRoute } from "./routes/repositories.ts";
@@ -82,7 +86,7 @@ function createProvider({ db, queues, log, baseUrl, configuration }: ApiDeps, tr
 
 /** Every route but SCIM's and the pages: what `/openapi.json` describes. */
 export function createRoutes(deps: ApiDeps, traffic: ClientTraffic): readonly Route[] {
-  const { ci, endpoints } = deps.configuration;
+  const { ci, endpoints, sources, grants, holds } = deps.configuration;
   const required = new Map(endpoints.map((endpoint) => [endpoint.name, endpoint.ci]));
   const routes = [
     createSyncStatusRoute({ ...deps, endpoints: required, ci }),
@@ -97,7 +101,11 @@ export function createRoutes(deps: ApiDeps, traffic: ClientTraffic): readonly Ro
     createRevocationRoute(deps.db),
     ...createBindingRoutes(deps),
     ...createPolicyRoutes({ ...deps, endpoints: endpoints.map(({ name }) => name) }),
-    ...createTokenRoutes(deps.db),
+    ...createTokenRoutes(deps),
+    ...createEnrolmentRoutes(deps.db),
+    ...createLinkRoutes({ ...deps, sources }),
+    ...createGrantRoutes({ ...deps, grants }),
+    ...createHoldRoutes({ ...deps, endpoints: endpoints.map(({ name }) => name), maxMs: holds.maxMs }),
     ...createSessionRoutes(deps),
     createEventRoute({ authenticator: deps.authenticator, feed: createLiveFeed(deps) }),
     ...createHealthRoutes(deps),

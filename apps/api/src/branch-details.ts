@@ -152,8 +152,8 @@ function stateOfGroup(scope: ScopeState, verdict: ReturnType<typeof stateOf>, en
   return isNamed ? ("diverged" as const) : ("verified" as const);
 }
 
-function toReason({ rule, file, line, reference, path, kind, until }: Reason) {
-  return { rule, file, line, reference, path: [...path], kind, until };
+function toReason({ rule, file, line, reference, path, kind, until, approvedBy }: Reason) {
+  return { rule, file, line, reference, path: [...path], kind, until, ...(approvedBy && { approvedBy }) };
 }
 
 /** Null when one of the reasons never ends. */

@@ -26,6 +26,7 @@ export function toBranchItem(row: BranchRow) {
 }
 
 export function toDeliveryItem(row: DeliveryRow) {
-  const { id, source, deliveryKey, event, outcome, note, repository, actor, occurredAt, receivedAt } = row;
-  return { id, source, deliveryId: deliveryKey, event, outcome, note, repository, actor, occurredAt, receivedAt };
+  const { id, source, deliveryKey, event, outcome, note, repository, actor, user } = row;
+  const { occurredAt, receivedAt } = row;
+  return { id, source, deliveryId: deliveryKey, event, outcome, note, repository, actor, user, occurredAt, receivedAt };
 }

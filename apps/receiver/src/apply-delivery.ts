@@ -10,12 +10,13 @@ import {
 import type { Logger } from "@branchward/runtime";
 import {
   type ActivePolicy,
+  type ActorResolution,
   addStrictName,
   bindWaitingCheckouts,
   type BranchName,
   endCheckoutsOf,
   ensurePolicyScopes,
-  findActorUser,
+  expireGrantsOf,
   insertBranchEvents,
   type JoinedSources,
   listBornOrEndedSince,
@@ -26,6 +27,8 @@ import {
   lockPolicyShared,
   moveCheckout,
   moveCheckouts,
+  moveGrants,
+  noteActor,
   notify,
   type Queryable,
   recordHead,
@@ -67,6 +70,8 @@ export interface Accepted {
   readonly repository: Repository;
   readonly deliveryId: string;
   readonly receivedAt: Date;
+  /** Whom the actor means; null where the delivery names none. */
+  readonly resolution: ActorResolution | null;
   /** Where it is applied once more: the replay, and what of it is out of date and goes without effect. */
   readonly replay?: { readonly id: string; readonly stale: readonly RecordedEvent[] };
 }
@@ -82,7 +87,7 @@ export interface Asked {
 export async function applyDelivery(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Asked> {
   await lockPolicyShared(trx);
   const registry = await applyChanges(trx, deps, accepted);
-  const checkout = await applyCheckout(trx, deps, accepted);
+  const checkout = await applyCheckout(trx, accepted);
   const events = [...registry.events, ...checkout.events, ...(accepted.replay?.stale ?? [])];
   await insertBranchEvents(trx, accepted.deliveryId, events, accepted.replay?.id);
   const policy = await deps.activePolicy.find(trx);
@@ -104,6 +109,7 @@ export async function applyDelivery(trx: Queryable, deps: ApplyDeps, accepted: A
     trx,
     ended.map(({ id, state }) => ({ kind: "incarnation", id, cause: state })),
   );
+  await noteDeliveryActor(trx, accepted);
   await notify(trx, "registry", "");
   return { scopes: requested, ended: ended.map(({ id }) => id) };
 }
@@ -111,6 +117,13 @@ export async function applyDelivery(trx: Queryable, deps: ApplyDeps, accepted: A
 function listEnded(incarnations: readonly Incarnation[], requested: readonly RequestedScope[]): readonly Incarnation[] {
   const asked = new Set(requested.map((scope) => scope.incarnationId));
   return incarnations.filter(({ id, state, mergedInto }) => state !== "active" && mergedInto === null && asked.has(id));
+}
+
+/** Nobody claims what a device's token proves. Findings are written last: no transaction waits for one that waits for them. */
+async function noteDeliveryActor(trx: Queryable, { source, delivery, resolution }: Accepted): Promise<void> {
+  const { actor } = delivery;
+  if (actor === null || resolution === null || actor.trust === "token") return;
+  await noteActor(trx, { source: source.name, actor: actor.key, resolution });
 }
 
 async function applyChanges(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Effects> {
@@ -122,11 +135,17 @@ async function applyChanges(trx: Queryable, deps: ApplyDeps, accepted: Accepted)
   await saveIncarnations(trx, accepted.repository.id, decision.incarnations);
   for (const rename of decision.renames) {
     await addStrictName(trx, rename.incarnation, rename.from);
-    if (rename.merged !== null) await moveCheckouts(trx, rename.merged, rename.incarnation);
+    if (rename.merged !== null) {
+      await moveCheckouts(trx, rename.merged, rename.incarnation);
+      await moveGrants(trx, rename.merged, rename.incarnation);
+    }
   }
   for (const incarnation of decision.incarnations) {
     // A delete may yet turn out to be half of a rename: its checkouts stay, and give nothing while it is deleted (rule A6).
-    if (incarnation.state === "closed") await endCheckoutsOf(trx, incarnation.id);
+    if (incarnation.state === "closed") {
+      await endCheckoutsOf(trx, incarnation.id);
+      await expireGrantsOf(trx, incarnation.id);
+    }
     if (incarnation.state === "active") await bindWaitingCheckouts(trx, accepted.repository.id, incarnation);
   }
   return { events: decision.events, touched: toReasons(decision), incarnations: decision.incarnations };
@@ -202,8 +221,15 @@ function toReasons(decision: RegistryDecision): ReadonlyMap<string, string> {
   return reasons;
 }
 
-async function applyCheckout(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Effects> {
-  const { delivery, source } = accepted;
+const CHECKOUT_NOTES: Readonly<Record<ActorResolution["state"], string | null>> = {
+  known: null,
+  inactive: "inactive-actor",
+  unknown: "unknown-actor",
+  disputed: "unknown-actor",
+};
+
+async function applyCheckout(trx: Queryable, accepted: Accepted): Promise<Effects> {
+  const { delivery, source, resolution } = accepted;
   const { checkout, actor } = delivery;
   if (checkout === null) return NO_EFFECTS;
   const event: RecordedEvent = {
@@ -217,10 +243,10 @@ async function applyCheckout(trx: Queryable, deps: ApplyDeps, accepted: Accepted
     incarnation: null,
   };
   if (!source.may.includes("checkout")) return { ...NO_EFFECTS, events: [{ ...event, note: "claim" }] };
-  if (actor === null) return { ...NO_EFFECTS, events: [{ ...event, note: "no-actor" }] };
+  if (actor === null || resolution === null) return { ...NO_EFFECTS, events: [{ ...event, note: "no-actor" }] };
   // What is claimed where a token is wanted ends the stay before it and starts none (rule B6).
   const isTrusted = source.requireTrust === "claim" || actor.trust === "token";
-  const userId = isTrusted ? await findActorUser(trx, actor) : null;
+  const userId = isTrusted && resolution.state === "known" ? resolution.userId : null;
   const startedAt = new Date(
     Math.min(accepted.receivedAt.getTime(), (delivery.occurredAt ?? accepted.receivedAt).getTime()),
   );
@@ -232,9 +258,9 @@ async function applyCheckout(trx: Queryable, deps: ApplyDeps, accepted: Accepted
     userId,
     checkout,
     startedAt,
+    receivedAt: accepted.receivedAt,
   });
-  if (userId === null) deps.log.info({ actor: actor.key }, "checkout by an unknown actor");
-  const note = move.note ?? (isTrusted ? (userId === null ? "unknown-actor" : null) : "untrusted");
+  const note = move.note ?? (isTrusted ? CHECKOUT_NOTES[resolution.state] : "untrusted");
   const touched = new Map(move.touched.map((id) => [id, "checkout"]));
   const incarnation = move.entered;
   return { events: [{ ...event, note, incarnation }], touched, incarnations: [] };

@@ -1,14 +1,21 @@
 /** POST /hooks/{source}: the order of checks is part of the contract. */
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import { InvalidInputError, NotFoundError, type Trust, UnauthorizedError, UnavailableError } from "@branchward/core";
+import {
+  InvalidInputError,
+  type NormalizedDelivery,
+  NotFoundError,
+  type Trust,
+  UnauthorizedError,
+  UnavailableError,
+} from "@branchward/core";
 import { HttpError, isDatabaseAway, type Logger, mediaType, parseJson, readBody } from "@branchward/runtime";
+import type { EnrolledAgent, IdentitySource } from "@branchward/store";
 import type { SourceReceiver } from "@branchward/vcs/receive";
 import type { RecordDelivery } from "./record-delivery.ts";
 
 /** A configured origin of webhooks with its secrets at hand. */
-export interface Source {
-  readonly name: string;
+export interface Source extends IdentitySource {
   readonly receiver: SourceReceiver;
   /** Several while one is rotated. */
   readonly secrets: readonly Uint8Array[];
@@ -19,6 +26,8 @@ export interface Source {
 
 export interface ReceiveDeps {
   readonly sources: ReadonlyMap<string, Source>;
+  /** Whose device a bearer token is, if it is a live one. */
+  readonly findAgent: (secret: string) => Promise<EnrolledAgent | undefined>;
   readonly record: RecordDelivery;
   readonly log: Logger;
   readonly now: () => Date;
@@ -46,11 +55,7 @@ export function createReceive(deps: ReceiveDeps): (sourceName: string, request: 
     const body = await readCapped(request);
     const headers = toHeaderRecord(request.headers);
     const now = deps.now();
-    const verified = source.receiver.verify({ headers, body, secrets: source.secrets, now });
-    if (!verified.ok) {
-      deps.log.info({ source: sourceName, reason: verified.reason }, "delivery refused");
-      throw new UnauthorizedError("the signature is missing or wrong", { code: "signature_invalid" });
-    }
+    const agent = await authenticate(deps, source, { headers, body, now });
     const payload = parseJson(body);
     if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
       throw new InvalidInputError("the body is not a JSON object", { code: "not_an_object" });
@@ -62,14 +67,49 @@ export function createReceive(deps: ReceiveDeps): (sourceName: string, request: 
       bodyDigest: createHash("sha256").update(body).digest(),
       headers: withoutSecrets(headers),
       body,
-      delivery,
+      delivery: agent === null ? delivery : bindToAgent(delivery, agent),
+      agent,
     });
   };
 }
 
-async function recordOrRefuse(record: RecordDelivery, input: Parameters<RecordDelivery>[0]): Promise<Receipt> {
+interface Unproved {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  readonly now: Date;
+}
+
+/** The device that sends, where it shows its token in place of a signature; null for what is signed. @throws {UnauthorizedError} */
+async function authenticate(deps: ReceiveDeps, source: Source, request: Unproved): Promise<EnrolledAgent | null> {
+  const secret =
+    source.type === "agent" ? /^Bearer +(\S+)$/iu.exec(request.headers["authorization"] ?? "")?.[1] : undefined;
+  if (secret !== undefined) {
+    const agent = await unlessAway(() => deps.findAgent(secret));
+    if (agent !== undefined) return agent;
+    deps.log.info({ source: source.name, reason: "no live token of a device" }, "delivery refused");
+    throw new UnauthorizedError("the token is not valid: unknown, expired, revoked, or no device's", {
+      code: "token_invalid",
+    });
+  }
+  const verified = source.receiver.verify({ ...request, secrets: source.secrets });
+  if (verified.ok) return null;
+  deps.log.info({ source: source.name, reason: verified.reason }, "delivery refused");
+  throw new UnauthorizedError("the signature is missing or wrong", { code: "signature_invalid" });
+}
+
+/** A device speaks for its user alone, whatever the body claims, and is no server (rules A1, B6). */
+export function bindToAgent(delivery: NormalizedDelivery, { userName }: EnrolledAgent): NormalizedDelivery {
+  return { ...delivery, site: "client", actor: { key: userName, email: null, trust: "token" } };
+}
+
+function recordOrRefuse(record: RecordDelivery, input: Parameters<RecordDelivery>[0]): Promise<Receipt> {
+  return unlessAway(() => record(input));
+}
+
+/** @throws {UnavailableError} `record_unavailable` while the database is away */
+async function unlessAway<T>(act: () => Promise<T>): Promise<T> {
   try {
-    return await record(input);
+    return await act();
   } catch (cause) {
     if (!isDatabaseAway(cause)) throw cause;
     throw new UnavailableError("the delivery could not be recorded; send it again", {

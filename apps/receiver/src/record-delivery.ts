@@ -2,7 +2,16 @@
 import type { NormalizedDelivery } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
-import { type Database, insertDelivery, type Queryable, resolveRepository } from "@branchward/store";
+import {
+  type ActorResolution,
+  type Database,
+  type EnrolledAgent,
+  type IdentitySource,
+  insertDelivery,
+  type Queryable,
+  resolveActor,
+  resolveRepository,
+} from "@branchward/store";
 import { uuidv7 } from "uuidv7";
 import { type ApplyDeps, applyDelivery, type Asked } from "./apply-delivery.ts";
 import type { Receipt, Source } from "./receive-delivery.ts";
@@ -20,6 +29,8 @@ export interface RecordInput {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
   readonly delivery: NormalizedDelivery;
+  /** The device whose token it came with; null for what was signed. */
+  readonly agent: EnrolledAgent | null;
 }
 
 export type RecordDelivery = (input: RecordInput) => Promise<Receipt>;
@@ -60,6 +71,7 @@ async function recordIn(
     delivery.ignored === null && delivery.repository !== null
       ? await resolveRepository(trx, source.name, delivery.repository, deps.joined)
       : null;
+  const resolution = repository === null ? null : await resolveDeliveryActor(trx, input);
   const id = uuidv7();
   const inserted = await insertDelivery(trx, {
     id,
@@ -74,6 +86,8 @@ async function recordIn(
     headers: input.headers,
     body: input.body,
     occurredAt: delivery.occurredAt,
+    userId: resolution?.userId ?? null,
+    tokenId: input.agent?.tokenId ?? null,
   });
   if (inserted.duplicate) return { receipt: { delivery: inserted.id, duplicate: true }, asked: NOTHING_ASKED };
   const receipt = { delivery: id, duplicate: false };
@@ -84,6 +98,27 @@ async function recordIn(
     repository,
     deliveryId: id,
     receivedAt: inserted.receivedAt,
+    resolution,
   });
   return { receipt, asked };
+}
+
+/** Whom the actor of a delivery means: the device's user, else by the source's identity rule and the links (rule B5). */
+export async function resolveDeliveryActor(
+  trx: Queryable,
+  {
+    source,
+    delivery,
+    agent,
+  }: {
+    readonly source: IdentitySource;
+    readonly delivery: NormalizedDelivery;
+    readonly agent: EnrolledAgent | null;
+  },
+): Promise<ActorResolution | null> {
+  if (agent !== null) {
+    const { userId, userName, active } = agent;
+    return { state: active ? "known" : "inactive", userId, userName };
+  }
+  return delivery.actor === null ? null : resolveActor(trx, { source, actor: delivery.actor });
 }

@@ -58,7 +58,8 @@ describe("a replayed delivery", () => {
   afterAll(() => context.stack.disposeAsync());
 
   function createSource(may: Source["may"]): Source {
-    return { name: "git", receiver, secrets: [], may, requireTrust: "claim" };
+    const identity = { attribute: "userName", match: "key" } as const;
+    return { name: "git", type: "agent", receiver, secrets: [], may, requireTrust: "claim", identity };
   }
 
   /** Receives what the body means, from a source that may do so much. */
@@ -70,7 +71,7 @@ describe("a replayed delivery", () => {
     const bodyDigest = createHash("sha256").update(body).digest();
     const delivery = { ...QUIET, ...meaning };
     const source = createSource(may);
-    const input = { source, deliveryKey: randomUUID(), bodyDigest, headers: {}, body, delivery };
+    const input = { source, deliveryKey: randomUUID(), bodyDigest, headers: {}, body, delivery, agent: null };
     return (await createRecordDelivery(context.deps)(input)).delivery;
   }
 

@@ -3,6 +3,8 @@ import { ConflictError, type NormalizedDelivery, NotFoundError } from "@branchwa
 import { parseJson } from "@branchward/runtime";
 import {
   type DeliveryDetails,
+  type EnrolledAgent,
+  findAgentById,
   findDelivery,
   findReplay,
   hasCheckoutSince,
@@ -17,11 +19,11 @@ import {
   setReplayScopes,
 } from "@branchward/store";
 import { applyDelivery, type Asked, listNames, type RecordedEvent } from "./apply-delivery.ts";
-import type { Source } from "./receive-delivery.ts";
-import { enqueue, type RecordDeps } from "./record-delivery.ts";
+import { bindToAgent, type Source } from "./receive-delivery.ts";
+import { enqueue, type RecordDeps, resolveDeliveryActor } from "./record-delivery.ts";
 
 export interface ReplayDeps extends RecordDeps {
-  readonly sources: ReadonlyMap<string, Pick<Source, "name" | "receiver" | "may" | "requireTrust">>;
+  readonly sources: ReadonlyMap<string, Omit<Source, "secrets">>;
 }
 
 export interface ReplayRequest {
@@ -56,20 +58,29 @@ export function createReplayDelivery(deps: ReplayDeps): ReplayDelivery {
     }
     const payload = parseJson(stored.body);
     const { headers, receivedAt } = stored;
-    const delivery = source.receiver.normalize({ headers, payload, receivedAt });
+    const normalized = source.receiver.normalize({ headers, payload, receivedAt });
+    const agent = stored.tokenId === null ? null : ((await findAgentById(deps.db, stored.tokenId)) ?? null);
+    const delivery = stored.tokenId === null ? normalized : asDevice(normalized, agent);
     const { receipt, asked } = await deps.db
       .transaction()
-      .execute((trx) => replayIn(trx, deps, { request, stored, source, delivery }));
+      .execute((trx) => replayIn(trx, deps, { request, stored, source, delivery, agent }));
     if (asked !== null) enqueue(deps, asked);
     return receipt;
   };
 }
 
+/** What came with a token that lives no more is nobody's: the body's claim was never believed. */
+function asDevice(delivery: NormalizedDelivery, agent: EnrolledAgent | null): NormalizedDelivery {
+  return agent === null ? { ...delivery, site: "client", actor: null } : bindToAgent(delivery, agent);
+}
+
 interface Replaying {
   readonly request: ReplayRequest;
   readonly stored: DeliveryDetails;
-  readonly source: Pick<Source, "name" | "may" | "requireTrust">;
+  readonly source: Omit<Source, "secrets">;
   readonly delivery: NormalizedDelivery;
+  /** The device whose token it came with, while that token lives. */
+  readonly agent: EnrolledAgent | null;
 }
 
 interface Replayed {
@@ -95,6 +106,7 @@ async function replayIn(trx: Queryable, deps: ReplayDeps, replaying: Replaying):
     repository,
     deliveryId,
     receivedAt: stored.receivedAt,
+    resolution: await resolveDeliveryActor(trx, { ...replaying, delivery: fresh.delivery }),
     replay: { id, stale: fresh.stale },
   });
   const scopes = asked.scopes.length;

@@ -1,16 +1,32 @@
 import { NotFoundError } from "@branchward/core";
 import { idParams, problem, rotateBody, tokenBody, tokenItem, tokenMade } from "@branchward/core/api";
+import type { Queues } from "@branchward/queue";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
-import { type Database, expireTokenBy, findToken, insertToken, listTokens, revokeToken } from "@branchward/store";
+import {
+  type Database,
+  endCheckoutsOfToken,
+  expireTokenBy,
+  findToken,
+  insertToken,
+  listTokens,
+  requestScopesOf,
+  revokeToken,
+} from "@branchward/store";
 import { z } from "zod";
+import { enqueueAll } from "../enqueue-all.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** A successor lives as long as a token does by default. */
 const SUCCESSOR_DAYS = 90;
 
-export function createTokenRoutes(db: Database): readonly Route[] {
-  return [listRoute(db), createRoute(db), rotateRoute(db), revokeRoute(db)];
+export interface TokenDeps {
+  readonly db: Database;
+  readonly queues: Queues;
+}
+
+export function createTokenRoutes({ db, queues }: TokenDeps): readonly Route[] {
+  return [listRoute(db), createRoute(db), rotateRoute(db), revokeRoute({ db, queues })];
 }
 
 function listRoute(db: Database): Route {
@@ -59,18 +75,20 @@ function rotateRoute(db: Database): Route {
         if (old === undefined || old.revokedAt !== null) throw noToken(params.id);
         await expireTokenBy(trx, old.id, new Date(Date.now() + overlapHours * HOUR_MS));
         const expiresAt = new Date(Date.now() + SUCCESSOR_DAYS * DAY_MS);
-        return insertToken(trx, { client: old.client, scope: old.scope, expiresAt });
+        const { client, scope, userId, device } = old;
+        const owner = userId === null || device === null ? {} : { owner: { userId, device } };
+        return insertToken(trx, { client, scope, expiresAt, ...owner });
       });
       return answer(201, made);
     },
   });
 }
 
-function revokeRoute(db: Database): Route {
+function revokeRoute({ db, queues }: TokenDeps): Route {
   return defineRoute({
     method: "delete",
     path: "/v1/tokens/:id",
-    summary: "End a token now",
+    summary: "End a token now; what a device told of ends with its token",
     scope: "admin",
     params: idParams,
     responses: {
@@ -78,7 +96,12 @@ function revokeRoute(db: Database): Route {
       404: { description: "no live token of this id", body: problem },
     },
     async handle({ params }) {
-      if (!(await revokeToken(db, params.id))) throw noToken(params.id);
+      const requested = await db.transaction().execute(async (trx) => {
+        if (!(await revokeToken(trx, params.id))) throw noToken(params.id);
+        const left = await endCheckoutsOfToken(trx, params.id);
+        return requestScopesOf(trx, new Map(left.map((id) => [id, "checkout"])));
+      });
+      await enqueueAll(queues, requested);
       return answer(200, { revoked: params.id });
     },
   });

@@ -7,7 +7,15 @@ import {
   type Logger,
   type Principal,
 } from "@branchward/runtime";
-import { createTokenSecret, type Database, findLiveSession, findLiveToken, touchToken } from "@branchward/store";
+import {
+  createTokenSecret,
+  type Database,
+  type EnrolledAgent,
+  findAgent,
+  findLiveSession,
+  findLiveToken,
+  touchToken,
+} from "@branchward/store";
 import { keepSecret } from "./secrets.ts";
 
 const INTERNAL: Principal = { client: "branchward", scope: "admin", tokenId: null, internal: true };
@@ -33,6 +41,17 @@ export function createTokenCheck({ db, log, adminToken, internalToken }: TokenCh
     },
     now: Date.now,
   });
+}
+
+/** Whose device a token is, asked of the record each time: one that was revoked starts nothing any more. */
+export function createAgentCheck(db: Database, log: Logger): (secret: string) => Promise<EnrolledAgent | undefined> {
+  return async (secret) => {
+    const agent = await findAgent(db, secret);
+    if (agent !== undefined) {
+      touchToken(db, agent.tokenId).catch((error: unknown) => log.warn({ err: error }, "token use not noted"));
+    }
+    return agent;
+  };
 }
 
 export interface KeptToken {

@@ -13,9 +13,9 @@ export async function createSources(
   env: SecretEnv,
 ): Promise<ReadonlyMap<string, Source>> {
   const sources = new Map<string, Source>();
-  for (const { name, type, secret, may, requireTrust } of configuration.sources) {
-    const secrets = await resolveSecrets(secret, { env }, `source ${name}`);
-    sources.set(name, { name, receiver: findReceiver(type), secrets: secrets.map(decodeSecret), may, requireTrust });
+  for (const { name, type, secret, may, requireTrust, identity } of configuration.sources) {
+    const secrets = (await resolveSecrets(secret, { env }, `source ${name}`)).map(decodeSecret);
+    sources.set(name, { name, type, receiver: findReceiver(type), secrets, may, requireTrust, identity });
   }
   return sources;
 }

@@ -23,7 +23,7 @@ import {
 import { type ActivePolicy, createActivePolicy } from "@branchward/store";
 import { findReceiver } from "@branchward/vcs/receive";
 import { startWorker } from "@branchward/worker";
-import { createTokenCheck, keepAdminToken, type KeptToken } from "./access.ts";
+import { createAgentCheck, createTokenCheck, keepAdminToken, type KeptToken } from "./access.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { openRecord, openWork, type OpenedRecord, type OpenedWork } from "./resources.ts";
 import { createSources, isAuthority, joinSources, type SecretEnv } from "./sources.ts";
@@ -160,14 +160,16 @@ async function createReceiverHandler(shared: Shared) {
   const { loaded, closing, log } = shared;
   const sources = await createSources(loaded.configuration, shared.env);
   const record = createRecordDelivery(toRecordDeps(shared));
-  return createReceiver({ sources, record, log, now: () => new Date(), closing }).callback();
+  const findAgent = createAgentCheck(shared.record.db, log);
+  return createReceiver({ sources, findAgent, record, log, now: () => new Date(), closing }).callback();
 }
 
 /** A stored delivery was verified when it came, so that no secret is needed where only the api runs. */
 function createReplay(shared: Shared): ReplayDelivery {
   const { sources } = shared.loaded.configuration;
   const known = sources.map(
-    ({ name, type, may, requireTrust }) => [name, { name, receiver: findReceiver(type), may, requireTrust }] as const,
+    ({ name, type, may, requireTrust, identity }) =>
+      [name, { name, type, receiver: findReceiver(type), may, requireTrust, identity }] as const,
   );
   return createReplayDelivery({ ...toRecordDeps(shared), sources: new Map(known) });
 }

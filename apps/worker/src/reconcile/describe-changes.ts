@@ -145,7 +145,10 @@ function toAdded({ member, userId, reasons }: Addition, userNames: UserNames): S
   };
 }
 
-function explain({ rule, file, line, path, until }: Reason): string {
+function explain({ rule, file, line, path, until, kind, approvedBy }: Reason): string {
+  if (kind === "emergency") {
+    return `an emergency grant approved by ${approvedBy ?? ""} until ${until?.toISOString() ?? ""}`;
+  }
   const via = path.length === 0 ? "" : ` via ${path.join(" › ")}`;
   return `${rule} (${file}:${line})${via}${until === null ? "" : ` until ${until.toISOString()}`}`;
 }

@@ -12,6 +12,7 @@ import {
   type ActivePolicy,
   type Database,
   findBranch,
+  findHold,
   type Lease,
   listGroupBindings,
   listStrictNames,
@@ -69,6 +70,7 @@ async function loadIn(
   const strictNames = await listStrictNames(trx, branch.id, lease.endpoint);
   const facts = await loadAccessFacts(trx, { policy: active.policy, branch, strictNames });
   const { id, state } = branch;
+  const hold = await findHold(trx, { repositoryId: branch.repositoryId, incarnationId: id, endpoint: lease.endpoint });
   const knownGroups: KnownGroup[] = [];
   for (const one of [lease, ...merged]) knownGroups.push(...(await listKnownGroups(trx, one)));
   return {
@@ -91,7 +93,7 @@ async function loadIn(
     userNames: new Map([...facts.users.byId].map(([userId, user]) => [userId, user.userName])),
     knownGroups,
     guards: active.policy.guards,
-    isHeld: false,
+    isHeld: hold !== null,
     now: facts.now,
   };
 }

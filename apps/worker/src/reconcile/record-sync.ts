@@ -15,6 +15,7 @@ import {
   requestScopes,
   saveGroupBindings,
   saveWithheldRemovals,
+  saveScopeFindings,
   type ScopeOutcome,
   settleLedgerEntries,
   settleScope,
@@ -79,6 +80,7 @@ export async function recordSync(deps: RecordDeps, finished: Finished): Promise<
     if (isEqual) await settleMerged(trx, merged);
     const run = describeRun(finished);
     await recordGuards(trx, { lease, result, syncId: run.id });
+    await saveScopeFindings(trx, lease.scopeId, scope.desired.findings);
     await insertSync(trx, {
       ...run,
       ...described,

@@ -3,6 +3,7 @@ import type { Queues } from "@branchward/queue";
 import {
   type Database,
   type DueScope,
+  expireGrants,
   listDueAudits,
   listDueRevocations,
   listUnreconciled,
@@ -10,6 +11,8 @@ import {
   requestDueScope,
   requestDueScopes,
   requestRevocations,
+  settleEndedHolds,
+  settleScopeFindings,
 } from "@branchward/store";
 
 export interface SweepDeps {
@@ -60,10 +63,17 @@ export function createSweep(deps: SweepDeps) {
     const revocations = await listDueRevocations(db, { quietMs: QUIET_MS, limit: BATCH });
     for (const { kind, subject } of revocations) await queues.enqueueRevocation({ kind, id: subject });
     for (const endpoint of await listDueAudits(db, QUIET_MS)) await queues.enqueueAudit(endpoint);
+    await expireGrants(db);
+    // Ended holds are rows like timers: whoever was down at their end sees to them later.
+    const released = await db.transaction().execute((trx) => settleEndedHolds(trx, BATCH));
+    for (const scope of released) {
+      await queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
+    }
     const forgotten = await listUnreconciled(db, { quietMs: QUIET_MS, limit: BATCH });
     for (const scope of forgotten) {
       await queues.enqueueMissing({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
     }
+    await db.transaction().execute((trx) => settleScopeFindings(trx));
     await queues.enqueueDirectoryChanged();
   };
 }
