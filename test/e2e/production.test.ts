@@ -99,7 +99,14 @@ describe("receiver, api and worker as processes of their own, on Debian's Postgr
     context.databaseUrl = postgres.url;
     context.apiUrl = api.url;
     context.stage = await createStage({
-      context: { env: process.env, cwd: directory, checkoutDir: root, stdout: process.stdout, stderr: process.stderr },
+      context: {
+        env: process.env,
+        cwd: directory,
+        checkoutDir: root,
+        stdin: process.stdin,
+        stdout: process.stdout,
+        stderr: process.stderr,
+      },
       directory,
       narrator: silent,
       receiverUrl: receiver.url,

@@ -31,9 +31,20 @@ const REQUEST_TIMEOUT_MS = 150_000;
 
 /** Finds address and token: flag, `BRANCHWARD_URL`, else this machine; `BRANCHWARD_TOKEN`, the admin's, else the kept one. */
 export async function connectApi(context: CommandContext, options: ConnectionOptions): Promise<ApiClient> {
-  const url = (options.url ?? (context.env["BRANCHWARD_URL"] || localUrl(context))).replace(/\/+$/u, "");
-  const token = await findToken(context, options);
+  return createClient(findUrl(context, options), await findToken(context, options));
+}
 
+/** As `connectApi`, without a token: for what proves itself. */
+export function connectPublicly(context: CommandContext, options: ConnectionOptions): ApiClient {
+  return createClient(findUrl(context, options), null);
+}
+
+/** The flag, `BRANCHWARD_URL`, else this machine. */
+export function findUrl(context: CommandContext, { url }: ConnectionOptions): string {
+  return (url ?? (context.env["BRANCHWARD_URL"] || localUrl(context))).replace(/\/+$/u, "");
+}
+
+function createClient(url: string, token: string | null): ApiClient {
   async function request(
     method: "GET" | "POST" | "DELETE",
     path: string,
@@ -43,7 +54,7 @@ export async function connectApi(context: CommandContext, options: ConnectionOpt
     const response = await fetch(`${url}${path}`, {
       method,
       headers: {
-        authorization: `Bearer ${token}`,
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
@@ -58,7 +69,9 @@ export async function connectApi(context: CommandContext, options: ConnectionOpt
     if (answer.status === 401 || answer.status === 403) {
       throw new CommandError(
         EXIT.configuration,
-        `${url} refused the token: ${detailOf(answer)}\nSet BRANCHWARD_TOKEN or give --token-file.`,
+        token === null
+          ? `${url} refused: ${detailOf(answer)}`
+          : `${url} refused the token: ${detailOf(answer)}\nSet BRANCHWARD_TOKEN or give --token-file.`,
       );
     }
     return answer;

@@ -4,6 +4,7 @@ export interface CommandContext {
   readonly cwd: string;
   /** The checkout of Branchward, where the default data directory lives. */
   readonly checkoutDir: string;
+  readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
 }

@@ -6,6 +6,7 @@ const context: CommandContext = {
   env: process.env,
   cwd: process.cwd(),
   checkoutDir: join(import.meta.dirname, "..", "..", ".."),
+  stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
 };

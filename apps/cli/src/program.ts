@@ -1,8 +1,8 @@
 /** Every command with its options; the code behind one is loaded when it runs. */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { type CommandContext, EXIT } from "./context.ts";
-
-type Run = (code: number) => void;
+import { parseLimit, type Run, withConnection } from "./options.ts";
+import { addLinkCommands, addMomentCommands } from "./people-commands.ts";
 
 /** Parses the arguments and runs the command; resolves with the exit code. */
 export async function createProgram(context: CommandContext, argv: readonly string[]): Promise<number> {
@@ -20,6 +20,8 @@ export async function createProgram(context: CommandContext, argv: readonly stri
   addBranchCommands(program, context, done);
   addRecordCommands(program, context, done);
   addGroupCommands(program, context, done);
+  addLinkCommands(program, context, done);
+  addMomentCommands(program, context, done);
   addTokenCommands(program, context, done);
   addHookCommands(program, context, done);
   try {
@@ -29,16 +31,6 @@ export async function createProgram(context: CommandContext, argv: readonly stri
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
-}
-
-function withConnection(command: Command): Command {
-  return command
-    .option("--url <url>", "address of Branchward (BRANCHWARD_URL; default http://127.0.0.1:8787)")
-    .option(
-      "--token-file <file>",
-      "file with a token (else BRANCHWARD_TOKEN, else the admin token of the data directory)",
-    )
-    .option("--json", "JSON on stdout");
 }
 
 function withConfig(command: Command): Command {
@@ -124,12 +116,6 @@ function addBranchCommands(program: Command, context: CommandContext, done: Run)
     );
 }
 
-function parseLimit(text: string): number {
-  const limit = Number(text);
-  if (!Number.isInteger(limit) || limit < 1 || limit > 200) throw new InvalidArgumentError("expected 1 to 200");
-  return limit;
-}
-
 function addRecordCommands(program: Command, context: CommandContext, done: Run): void {
   const syncs = withConnection(program.command("syncs"))
     .description("runs, newest first")
@@ -166,14 +152,18 @@ function addGroupCommands(program: Command, context: CommandContext, done: Run):
 
 function addTokenCommands(program: Command, context: CommandContext, done: Run): void {
   const token = program.command("token").description("bearer tokens of clients");
-  withConnection(token.command("create <client>"))
-    .description("make a token; the secret is printed once, alone on stdout")
+  withConnection(token.command("create [client]"))
+    .description(
+      "make a token, or for --scope agent the one-time code by which a user enrols a device; printed once, alone on stdout",
+    )
     .addOption(
       new Option("--scope <scope>", "what it may do")
         .choices(["admin", "read", "status", "scim", "agent"])
         .default("scim"),
     )
     .option("--expires <days>", "days until it expires, at most 365", Number, 90)
+    .option("--user <name>", "for --scope agent: whose device it is")
+    .option("--device <name>", "for --scope agent: what the device is called")
     .action(async (client, options) =>
       done(await (await import("./commands/token.ts")).create(context, { client, ...options })),
     );
@@ -214,6 +204,16 @@ function addHookCommands(program: Command, context: CommandContext, done: Run): 
       done(await (await import("./commands/hooks.ts")).hooks(context, { action, path, ...options })),
     );
   }
+  addEnrollCommand(hooks, context, done);
+}
+
+function addEnrollCommand(hooks: Command, context: CommandContext, done: Run): void {
+  withConnection(hooks.command("enroll"))
+    .description("make this device yours by a one-time code (stdin, --code-file or BRANCHWARD_ENROLMENT_CODE)")
+    .option("--name <device>", "what the device is called (default: this machine's name)")
+    .option("--code-file <file>", "file with the code; - is stdin")
+    .option("--user <name>", "make the code too, for this user: needs an admin's token")
+    .action(async (options) => done(await (await import("./commands/enroll.ts")).enroll(context, options)));
 }
 
 const HOOK_TEXT = {

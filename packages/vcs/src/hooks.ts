@@ -1,4 +1,5 @@
 export { defaultRepositoryName } from "./hooks/agent/names.js";
+export { isEnrolled, saveEnrolment } from "./hooks/enrolment.ts";
 export { installHooks, uninstallHooks } from "./hooks/install.ts";
 export type { HooksRequest, InstallReport, InstallRequest, UninstallReport } from "./hooks/install.ts";
 export type { HookCondition, HookState } from "./hooks/git-hooks.ts";

@@ -5,6 +5,7 @@ import {
   type HooksReport,
   installHooks,
   type InstallReport,
+  isEnrolled,
   uninstallHooks,
   type UninstallReport,
 } from "@branchward/vcs/hooks";
@@ -52,16 +53,18 @@ function toRole({ client, server, global: isGlobal }: HookOptions): Request["rol
 
 function install(context: CommandContext, options: HookOptions, request: Request): Promise<InstallReport> {
   const secret = context.env["BRANCHWARD_AGENT_SECRET"] ?? null;
-  if (options.secretFile === undefined && secret === null) {
+  const url = options.url ?? (context.env["BRANCHWARD_URL"] || "http://127.0.0.1:8787");
+  const isProvedByToken = request.role !== "server" && URL.canParse(url) && isEnrolled(context.env, url);
+  if (options.secretFile === undefined && secret === null && !isProvedByToken) {
     const kept = join(context.checkoutDir, ".branchward", "agent-secret");
     throw new CommandError(
       EXIT.usage,
-      `the source's secret is missing: give --secret-file (npm start keeps the example's in ${kept}) or set BRANCHWARD_AGENT_SECRET`,
+      `the source's secret is missing: give --secret-file (npm start keeps the example's in ${kept}) set BRANCHWARD_AGENT_SECRET, or enrol this device (branchward hooks enroll)`,
     );
   }
   return installHooks({
     ...request,
-    url: options.url ?? (context.env["BRANCHWARD_URL"] || "http://127.0.0.1:8787"),
+    url,
     source: options.source ?? "agents",
     secretFile: options.secretFile ?? null,
     secret,
@@ -113,6 +116,8 @@ function describeStatus(report: HooksReport): Shown {
     report.connection === null ? [] : [`sends to ${report.connection.url}/hooks/${report.connection.source}`];
   const node =
     report.connection !== null && !report.hasNode ? ["the Node that the hooks start is gone; install again"] : [];
+  const { device } = report;
+  const proof = device === null ? [] : [`checkouts are told as ${device.user}, by the token of ${device.device}`];
   const refused = report.refused === 0 ? [] : [`${report.refused} were refused; see ${join(report.home, "refused")}`];
-  return { report, lines: [...hookLines, ...target, ...node, sent, waiting, ...refused] };
+  return { report, lines: [...hookLines, ...target, ...proof, ...node, sent, waiting, ...refused] };
 }

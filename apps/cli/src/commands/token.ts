@@ -1,4 +1,4 @@
-import { tokenItem, tokenMade } from "@branchward/core/api";
+import { enrolmentMade, tokenItem, tokenMade } from "@branchward/core/api";
 import { z } from "zod";
 import { connectApi, type ConnectionOptions, detailOf } from "../api-client.ts";
 import { CommandError, type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
@@ -7,13 +7,42 @@ interface Common extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-export async function create(
-  context: CommandContext,
-  options: Common & { readonly client: string; readonly scope: string; readonly expires: number },
-): Promise<number> {
+interface CreateOptions extends Common {
+  readonly client?: string;
+  readonly scope: string;
+  readonly expires: number;
+  readonly user?: string;
+  readonly device?: string;
+}
+
+/** A client's token; for scope `agent` the one-time code by which a user gets a device's. */
+export async function create(context: CommandContext, options: CreateOptions): Promise<number> {
+  const { client, scope, expires, user } = options;
+  if (scope === "agent") return createCode(context, options);
+  if (client === undefined || user !== undefined) {
+    throw new CommandError(EXIT.usage, "name the client; --user and --device belong to --scope agent");
+  }
   const api = await connectApi(context, options);
-  const body = { client: options.client, scope: options.scope, expiresInDays: options.expires };
+  const body = { client, scope, expiresInDays: expires };
   return showMade(context, await api.post("/v1/tokens", body, tokenMade), options);
+}
+
+async function createCode(
+  context: CommandContext,
+  { user, device = "device", expires, ...options }: CreateOptions,
+): Promise<number> {
+  if (user === undefined) throw new CommandError(EXIT.usage, "--scope agent is a user's: give --user");
+  const api = await connectApi(context, options);
+  const made = await api.post("/v1/enrolments", { user, device, expiresInDays: expires }, enrolmentMade);
+  if (options.json === true) writeJson(context, made);
+  else {
+    writeLine(context.stdout, made.code);
+    writeLine(
+      context.stderr,
+      `one-time code for ${made.user} (${made.device}), good until ${made.expiresAt} and not shown again; on the device: branchward hooks enroll`,
+    );
+  }
+  return EXIT.ok;
 }
 
 export async function rotate(
@@ -46,7 +75,7 @@ export async function list(context: CommandContext, options: Common): Promise<nu
     const state = token.revokedAt === null ? `expires ${token.expiresAt}` : `revoked ${token.revokedAt}`;
     writeLine(
       context.stdout,
-      `${token.id}  ${token.client}  ${token.scope}  ${token.hint}…  ${state}  last used ${token.lastUsedAt ?? "never"}`,
+      `${token.id}  ${token.client}${token.device === null ? "" : ` (${token.device})`}  ${token.scope}  ${token.hint}…  ${state}  last used ${token.lastUsedAt ?? "never"}`,
     );
   }
   return EXIT.ok;

@@ -3,6 +3,7 @@ import path from "node:path";
 import { InvalidInputError, NotFoundError } from "@branchward/core";
 import { decodeSecret } from "../signature.ts";
 import { readAssets, toShellWord } from "./assets.ts";
+import { isEnrolled } from "./enrolment.ts";
 import { getGitHookFile, installGitHook, isExecutable, toGitHook, uninstallGitHook } from "./git-hooks.ts";
 import { installGlobalGit, uninstallGlobalGit } from "./global-git.ts";
 import { includeFile, removeInclude, renderHgrc } from "./hgrc.ts";
@@ -92,6 +93,9 @@ export async function installHooks(request: InstallRequest): Promise<InstallRepo
   await writeHome(home, assets, { ...config, inheritedHooksPath, hgrcCreated }, null);
   await giveToOwner(home);
   const notes = await listNotes(target, home, config);
+  if (role !== "server" && isEnrolled(env, request.url)) {
+    notes.unshift("Checkouts are told with this device's token (branchward hooks enroll).");
+  }
   return { ...(await hooksStatus({ path: request.path, role, env })), repository, notes };
 }
 
@@ -189,7 +193,7 @@ async function writeHgrc(
   await writeWhole(path.join(home, "hgrc"), renderHgrc(roles, toShellWord(script), stamp), 0o644);
 }
 
-async function validate({ url, source, secretFile, secret, nodePath }: InstallRequest): Promise<void> {
+async function validate({ url, source, secretFile, secret, nodePath, role, env }: InstallRequest): Promise<void> {
   const parsed = URL.parse(url);
   if (parsed === null || !["http:", "https:"].includes(parsed.protocol)) {
     throw new InvalidInputError("The URL is not an http or https address");
@@ -205,15 +209,18 @@ async function validate({ url, source, secretFile, secret, nodePath }: InstallRe
   }
   const text = secretFile === null ? secret : await readTextIfThere(secretFile);
   if (text === undefined) throw new NotFoundError(`No secret file ${secretFile}`);
-  if (text === null || decodeSecret(text.trim()).length === 0) {
-    throw new InvalidInputError("No secret: give --secret-file, or set BRANCHWARD_AGENT_SECRET", {
+  const isProvedByToken = text === null && role !== "server" && isEnrolled(env, url);
+  if (!isProvedByToken && (text === null || decodeSecret(text.trim()).length === 0)) {
+    throw new InvalidInputError("No secret: give --secret-file, set BRANCHWARD_AGENT_SECRET, or enrol this device", {
       code: "secret_missing",
     });
   }
 }
 
-async function listNotes(target: Target | "global", home: string, config: HomeConfig): Promise<readonly string[]> {
+async function listNotes(target: Target | "global", home: string, config: HomeConfig): Promise<string[]> {
   const notes: string[] = [];
+  const isSigned = (await readTextIfThere(path.resolve(home, config.secretFile))) !== undefined;
+  if (!isSigned) return notes;
   const directory = await realpath(home);
   const isShared = await isSharedDirectory(path.dirname(home));
   const reader = isShared ? "its group" : "its owner alone";

@@ -1,5 +1,6 @@
 import path from "node:path";
 import type { Vcs } from "@branchward/core";
+import { type Enrolment, findEnrolment } from "./agent/enrolment.js";
 import { readAssets } from "./assets.ts";
 import { type HookState, inspectGitHook, isExecutable, toGitHook } from "./git-hooks.ts";
 import { inspectGlobalGit } from "./global-git.ts";
@@ -16,6 +17,8 @@ export interface HooksReport extends SpoolState {
   readonly hooks: readonly HookState[];
   /** Null where nothing is installed. */
   readonly connection: { readonly url: string; readonly source: string; readonly secretFile: string } | null;
+  /** Whose device tells checkouts there with its token; null where the source's secret signs. */
+  readonly device: Pick<Enrolment, "user" | "device" | "expiresAt"> | null;
   /** False when the Node that the hooks start is gone. */
   readonly hasNode: boolean;
 }
@@ -42,9 +45,15 @@ export async function hooksStatus(request: {
       source: config.source,
       secretFile: path.resolve(home, config.secretFile),
     },
+    device: role === "server" || config === null ? null : findDevice(env, config.url),
     hasNode: config !== null && (await isExecutable(config.nodePath)),
     ...(await readSpoolState(home, new Date())),
   };
+}
+
+function findDevice(env: Environment, url: string): HooksReport["device"] {
+  const found = findEnrolment(env, url);
+  return found && { user: found.user, device: found.device, expiresAt: found.expiresAt };
 }
 
 async function listHooks(request: Parameters<typeof hooksStatus>[0], home: string): Promise<readonly HookState[]> {

@@ -22,7 +22,7 @@ const observers = {
 // The terminal may go away, and Ctrl-C is meant for the user's next command: neither ends what nobody sees.
 for (const signal of ["SIGHUP", "SIGINT", "SIGQUIT"]) process.on(signal, () => undefined);
 
-const home = openHome(path.dirname(import.meta.dirname));
+const home = openHome(path.dirname(import.meta.dirname), process.env);
 try {
   const [name = "", ...args] = process.argv.slice(2);
   const spool = createSpool(home);

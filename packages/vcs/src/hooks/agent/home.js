@@ -10,12 +10,15 @@ const maxLogBytes = 256 * 1024;
  * The directory that an installation owns: configuration, secret, agent, spool and log. A home whose group may write
  * belongs to a repository shared by several unix users: what is written there is for the group, else for the owner alone.
  * @param {string} dir
+ * @param {Record<string, string | undefined>} env of the command that the hook belongs to
  */
-export function openHome(dir) {
+export function openHome(dir, env) {
   const owner = fs.statSync(dir);
   process.umask((owner.mode & 0o020) === 0 ? 0o077 : 0o007);
   // Root may run the hook of somebody else's repository, whose owner has to read and remove what is written here.
   const mustGiveAway = process.getuid?.() === 0 && owner.uid !== 0;
+  /** True for a home that is this user's, and that nobody else writes. */
+  const isOwn = (owner.mode & 0o022) === 0 && owner.uid === (process.getuid?.() ?? owner.uid);
 
   function own(file) {
     if (mustGiveAway) fs.chownSync(file, owner.uid, owner.gid);
@@ -41,7 +44,7 @@ export function openHome(dir) {
     return fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : null;
   }
 
-  return { dir, path: (name) => path.join(dir, name), own, write, log, readJson };
+  return { dir, env, isOwn, path: (name) => path.join(dir, name), own, write, log, readJson };
 }
 
 /** False where the file is not there (any more): somebody else was first. */

@@ -1,3 +1,4 @@
+import { findEnrolment } from "./enrolment.js";
 import { stripCredentials } from "./names.js";
 import { toDeliveryId } from "./spool.js";
 
@@ -141,6 +142,17 @@ function readSecret(file) {
   return text.startsWith("whsec_") ? Buffer.from(text.slice("whsec_".length), "base64") : Buffer.from(text);
 }
 
+/**
+ * A user's device shows its token for what it tells as a client. Where several users write one spool, whose token would
+ * speak for whom is unknown: there the source's secret signs.
+ */
+function toProof(home, config, { id, body }) {
+  const isClient = home.isOwn && JSON.parse(body).site === "client";
+  const enrolment = isClient ? findEnrolment(home.env, config.url) : null;
+  if (enrolment !== null) return { "webhook-id": id, authorization: `Bearer ${enrolment.token}` };
+  return toSignedHeaders({ id, body, secret: readSecret(path.resolve(home.dir, config.secretFile)), now: Date.now() });
+}
+
 async function post(home, id, body) {
   const config = home.readJson("config.json");
   const url = new URL(`hooks/${config.source}`, config.url.endsWith("/") ? config.url : `${config.url}/`);
@@ -149,7 +161,7 @@ async function post(home, id, body) {
     "content-type": "application/json",
     "content-length": String(Buffer.byteLength(body)),
     "user-agent": `branchward-hooks/${config.stamp}`,
-    ...toSignedHeaders({ id, body, secret: readSecret(path.resolve(home.dir, config.secretFile)), now: Date.now() }),
+    ...toProof(home, config, { id, body }),
   };
   return await new Promise((resolve, reject) => {
     const outgoing = request(url, { method: "POST", headers }, (incoming) => {
