@@ -209,7 +209,7 @@ function addHookCommands(program: Command, context: CommandContext, done: Run): 
 
 function addEnrollCommand(hooks: Command, context: CommandContext, done: Run): void {
   withConnection(hooks.command("enroll"))
-    .description("make this device yours by a one-time code (stdin, --code-file or BRANCHWARD_ENROLMENT_CODE)")
+    .description("make this device yours by a one-time code (--code-file, BRANCHWARD_ENROLMENT_CODE, or typed)")
     .option("--name <device>", "what the device is called (default: this machine's name)")
     .option("--code-file <file>", "file with the code; - is stdin")
     .option("--user <name>", "make the code too, for this user: needs an admin's token")

@@ -40,18 +40,21 @@ async function makeCode(context: CommandContext, options: EnrollOptions, device:
   return (await api.post("/v1/enrolments", { user: options.user, device }, enrolmentMade)).code;
 }
 
-/** The code of a file, of the environment, or of stdin; never of the arguments, which every process may read. */
+const NO_CODE =
+  "no code: ask an admin for one (branchward token create --scope agent --user YOU), then give it by --code-file (- is stdin) or BRANCHWARD_ENROLMENT_CODE";
+
+/** The code of a file, of the environment, or as typed; never of the arguments, which every process may read. */
 async function findCode({ env, stdin, stderr }: CommandContext, { codeFile }: EnrollOptions): Promise<string> {
-  const given = codeFile === undefined || codeFile === "-" ? undefined : await readCodeFile(codeFile);
-  const known = given ?? (codeFile === undefined ? env["BRANCHWARD_ENROLMENT_CODE"] : undefined);
-  if (known !== undefined && known !== "") return known.trim();
-  if (stdin.isTTY) writeLine(stderr, "the one-time code that your admin gave you, then Ctrl-D:");
-  const typed = (await text(stdin)).trim();
-  if (typed !== "") return typed;
-  throw new CommandError(
-    EXIT.usage,
-    "no code: ask an admin for one (branchward token create --scope agent --user YOU), then give it on stdin, by --code-file or BRANCHWARD_ENROLMENT_CODE",
-  );
+  const isTyped = codeFile === "-" || (codeFile === undefined && !env["BRANCHWARD_ENROLMENT_CODE"] && stdin.isTTY);
+  if (isTyped && stdin.isTTY) writeLine(stderr, "the one-time code that your admin gave you, then Ctrl-D:");
+  const known = isTyped
+    ? text(stdin)
+    : codeFile === undefined
+      ? env["BRANCHWARD_ENROLMENT_CODE"]
+      : readCodeFile(codeFile);
+  const code = (await known)?.trim() ?? "";
+  if (code === "") throw new CommandError(EXIT.usage, NO_CODE);
+  return code;
 }
 
 async function readCodeFile(file: string): Promise<string> {
