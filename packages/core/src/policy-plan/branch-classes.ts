@@ -57,11 +57,14 @@ export function createCompareFor(facts: PolicyPlanFacts): CompareFor {
     const only = typeof who === "string" ? null : who;
     const users = only === null ? (who === "all" ? facts.users : nameless) : pickUsers(facts.users.byId, only);
     const checkouts = who === "nameless" ? [] : branch.checkouts;
+    const emergencies = who === "nameless" ? [] : branch.emergencies;
     const desire = (side: PolicySide | null, match: BranchMatch | undefined): Desired => {
       if (side === null) return nothing;
       const policy = match === undefined ? side.policy : { ...side.policy, rules: match.rules };
       const groups = only === null ? side.groups : narrow({ policy, groups: side.groups }, only);
-      return computeDesired(toFacts({ policy, groups, users, checkouts, now: facts.now }, branch, endpoint));
+      return computeDesired(
+        toFacts({ policy, groups, users, checkouts, emergencies, now: facts.now }, branch, endpoint),
+      );
     };
     return compareScope(desire(facts.before, matches?.before), desire(facts.after, matches?.after));
   };
@@ -94,7 +97,7 @@ function withoutNames({ byId, byUserName }: DirectoryUsers): DirectoryUsers {
 }
 
 function toFacts(
-  common: Pick<DesiredFacts, "policy" | "groups" | "users" | "checkouts" | "now">,
+  common: Pick<DesiredFacts, "policy" | "groups" | "users" | "checkouts" | "emergencies" | "now">,
   branch: PlannedBranch,
   endpoint: string,
 ): DesiredFacts {

@@ -83,6 +83,7 @@ function tellSlowly(options: PlanOptions): readonly string[] {
           names: [each.name, ...(each.strictNames.get(endpoint) ?? [])] as [string, ...string[]],
         },
         checkouts: each.checkouts,
+        emergencies: each.emergencies,
         endpoint: { name: endpoint },
       };
       const old = before === null ? null : computeDesired({ ...facts, ...before });

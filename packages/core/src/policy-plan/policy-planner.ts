@@ -41,7 +41,7 @@ export function createPolicyPlanner(facts: PolicyPlanFacts): PolicyPlanner {
     tally.countBranch(matches);
     if (branch.strictNames.values().some((names) => names.length > 0)) return addRenamed(branch);
     const personal = findPersonal([...matches.before.personal, ...matches.after.personal], branch);
-    const users = personal.union(new Set(branch.checkouts.map(({ userId }) => userId)));
+    const users = personal.union(new Set([...branch.checkouts, ...branch.emergencies].map(({ userId }) => userId)));
     const key = `${branch.state} ${matches.before.key} ${matches.after.key}`;
     const known = classes.get(key);
     const shared = known ?? createBranchClass({ facts, meaningOf, compare, branch, matches });

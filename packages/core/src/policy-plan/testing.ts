@@ -50,6 +50,7 @@ export function branchOf(branch: string | BranchOptions, index: number): Planned
     state: state ?? "active",
     strictNames: new Map(["directory", "hg"].map((endpoint) => [endpoint, strict])),
     checkouts: present.map((user) => ({ userId: userIdOf(user), startedAt: noon, trust: "claim", workingCopy: "w" })),
+    emergencies: [],
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Checkout, DirectoryUsers, Exclusion, GroupResolution, Reason } from "../desired/types.ts";
+import type { Checkout, DirectoryUsers, EmergencyGrant, Exclusion, GroupResolution, Reason } from "../desired/types.ts";
 import type { Policy } from "../policy/types.ts";
 import type { BranchState, Entitlement, IncarnationId, RefType, UserId } from "../words.ts";
 
@@ -30,6 +30,7 @@ export interface PlannedBranch {
   /** Former names that still narrow it, by endpoint (rule A5). */
   readonly strictNames: ReadonlyMap<string, readonly string[]>;
   readonly checkouts: readonly Checkout[];
+  readonly emergencies: readonly EmergencyGrant[];
 }
 
 export type RuleReason = Pick<Reason, "rule" | "file" | "line" | "reference" | "path">;

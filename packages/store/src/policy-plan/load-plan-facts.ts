@@ -118,7 +118,8 @@ async function listReachedUsers(
     from directory_users
     where id = any (${[...members]}::uuid[])
       or user_name_key = any (${keys}::text[])
-      or id in (select user_id from checkouts where ended_at is null)`.execute(trx);
+      or id in (select user_id from checkouts where ended_at is null)
+      or id in (select user_id from emergency_grants where expires_at > now() and ended_at is null)`.execute(trx);
   return rows.map(({ values, ...user }) => ({ ...user, attributes: keepText(values) }));
 }
 

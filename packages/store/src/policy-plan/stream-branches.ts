@@ -1,4 +1,12 @@
-import type { BranchState, IncarnationId, PlannedBranch, RefType, Trust, UserId } from "@branchward/core";
+import type {
+  BranchState,
+  EmergencyGrant,
+  IncarnationId,
+  PlannedBranch,
+  RefType,
+  Trust,
+  UserId,
+} from "@branchward/core";
 import { sql } from "kysely";
 import type { Queryable } from "../database.ts";
 
@@ -12,6 +20,7 @@ interface Row {
   readonly refType: RefType;
   readonly state: BranchState;
   readonly strict: Readonly<Record<string, readonly string[]>> | null;
+  readonly emergencies: readonly (Omit<EmergencyGrant, "until"> & { until: string })[] | null;
   readonly checkouts: readonly { userId: UserId; startedAt: string; trust: Trust; workingCopy: string }[] | null;
 }
 
@@ -30,7 +39,7 @@ export async function* streamPlannedBranches(trx: Queryable): AsyncGenerator<rea
 async function selectBatch(trx: Queryable, after: string): Promise<readonly Row[]> {
   const { rows } = await sql<Row>`
     select i.id, r.name as repository, i.name, i.ref_type as "refType", i.state, strict.names as strict,
-      stays.checkouts
+      stays.checkouts, granted.emergencies
     from incarnations i
     join repositories r on r.id = i.repository_id
     left join lateral (
@@ -43,13 +52,19 @@ async function selectBatch(trx: Queryable, after: string): Promise<readonly Row[
       ) order by started_at) as checkouts
       from checkouts where incarnation_id = i.id and ended_at is null and user_id is not null
     ) stays on true
+    left join lateral (
+      select jsonb_agg(jsonb_build_object(
+        'id', id, 'userId', user_id, 'entitlement', entitlement, 'approvedBy', decided_by, 'until', expires_at
+      )) as emergencies
+      from emergency_grants where incarnation_id = i.id and expires_at > now() and ended_at is null
+    ) granted on true
     where i.state <> 'deleted' and i.id > ${after}::uuid
     order by i.id
     limit ${BATCH}`.execute(trx);
   return rows;
 }
 
-function toBranch({ id, repository, name, refType, state, strict, checkouts }: Row): PlannedBranch {
+function toBranch({ id, repository, name, refType, state, strict, checkouts, emergencies }: Row): PlannedBranch {
   return {
     incarnation: id,
     repository,
@@ -58,6 +73,7 @@ function toBranch({ id, repository, name, refType, state, strict, checkouts }: R
     state,
     strictNames: new Map(Object.entries(strict ?? {})),
     checkouts: (checkouts ?? []).map((each) => ({ ...each, startedAt: new Date(each.startedAt) })),
+    emergencies: (emergencies ?? []).map((each) => ({ ...each, until: new Date(each.until) })),
   };
 }
 
