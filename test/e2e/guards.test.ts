@@ -152,9 +152,12 @@ endpoints:
     );
     await system.api.request("/v1/syncs", { method: "POST", body: { repository: "rogue/web", branch: "main" } });
     await system.branches.expectHolders(id, { push: names("rogue", 3) });
-    const [sync] = (await system.api.listSyncs(id)).filter(({ removed }) => removed > 0);
-    const { body } = await system.api.request(`/v1/syncs/${sync?.id ?? ""}`);
-    expect(body).toMatchObject({ verdict: "verified", drift: 9, withheld: [] });
+    await vi.waitFor(async () => {
+      const [sync] = (await listDirectorySyncs(id)).filter(({ removed }) => removed > 0);
+      expect(sync?.verdict).toBe("verified");
+      const { body } = await system.api.request(`/v1/syncs/${sync?.id ?? ""}`);
+      expect(body).toMatchObject({ drift: 9, withheld: [] });
+    }, patience);
   });
 
   it("hold back nobody whom a rename to a stricter name removes", async () => {

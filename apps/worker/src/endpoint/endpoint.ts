@@ -122,6 +122,12 @@ function toDelta(operation: Extract<Operation, { kind: "addMembers" | "removeMem
 function toRename({ displayName, extension }: Extract<Operation, { kind: "renameGroup" }>) {
   return [
     { op: "replace" as const, path: "displayName", value: displayName },
+    ...(extension === null ? [] : toExtensionPatch(extension)),
+  ];
+}
+
+function toExtensionPatch(extension: BranchEntitlement) {
+  return [
     { op: "replace" as const, path: `${branchEntitlementSchema}:branch`, value: extension.branch },
     { op: "replace" as const, path: `${branchEntitlementSchema}:repository`, value: extension.repository },
   ];

@@ -363,6 +363,16 @@ describe("applying plans", () => {
   });
 });
 
+describe("a rename", () => {
+  it("leaves the extension alone at an endpoint that drops it", () => {
+    const actual = [groupOf("g1", "push", { displayName: "old", extension: null })];
+    const plan = planSync(inputOf({ desired: desiredOf({ push: [] }), actual, bindings: [bound("g1", "push")] }));
+    expect(plan.operations).toMatchObject([
+      { kind: "renameGroup", displayName: "acme/web:main:push", extension: null },
+    ]);
+  });
+});
+
 describe("removals that guards keep back", () => {
   const actual = [groupOf("g1", "push", { members: ["alice", "bob", "eve"] })];
   const bindings = [bound("g1", "push")];

@@ -199,7 +199,15 @@ function planGroup(input: PlanInput, { entitlement, held, displayName }: Chosen)
     rename:
       shown === undefined || isNamed
         ? []
-        : [{ kind: "renameGroup", entitlement, groupId: shown.id, displayName, extension }],
+        : [
+            {
+              kind: "renameGroup",
+              entitlement,
+              groupId: shown.id,
+              displayName,
+              extension: shown.extension === null ? null : extension,
+            },
+          ],
     additions: made,
     missing: mapped.filter(({ member }) => member === undefined).map(({ userId }) => userId),
     withheld: withheld.map(({ userId }) => userId),

@@ -96,7 +96,8 @@ export type Operation =
       readonly entitlement: Entitlement;
       readonly groupId: string;
       readonly displayName: string;
-      readonly extension: BranchEntitlement;
+      /** Null where the endpoint drops the extension: it is not written then. */
+      readonly extension: BranchEntitlement | null;
     }
   | {
       readonly kind: "createGroup";
