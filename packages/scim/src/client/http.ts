@@ -22,6 +22,10 @@ export interface ScimHttpOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Told of every call when it ends, however it ends. */
   readonly onCall?: (call: ScimCall) => void;
+  /** After a 401, which was not acted on: a token other than those that this call tried, as long as there is one. */
+  readonly nextToken?: (tried: readonly string[]) => string | undefined | Promise<string | undefined>;
+  /** Wraps every call: may hold it back, refuse it by throwing, and sees how it ended. */
+  readonly around?: <Result>(call: Pick<HttpCall, "method" | "path">, send: () => Promise<Result>) => Promise<Result>;
   /** Milliseconds since 1970, for `Retry-After` dates. */
   readonly now?: () => number;
 }
@@ -59,36 +63,58 @@ export interface HttpAnswer {
   readonly body: unknown;
 }
 
-/** Makes the function that makes calls. It throws nothing but `ScimClientError`, and what `token` throws. */
+/** Makes the function that makes calls. It throws nothing but `ScimClientError`, and what `token` and `around` throw. */
 export function createHttp(options: ScimHttpOptions): (call: HttpCall) => Promise<HttpAnswer> {
-  const { onCall = () => undefined } = options;
-  return async (call) => {
-    const start = performance.now();
-    let status: number | undefined;
-    try {
-      return await exchange(options, call, (observed) => (status = observed));
-    } finally {
-      onCall({ method: call.method, path: call.path, status, durationMs: performance.now() - start });
-    }
-  };
+  const { around = (_, send) => send() } = options;
+  return (call) => around(call, () => authenticate(options, call));
 }
+
+/** Tries the tokens in turn, so that a rotation costs no call. */
+async function authenticate(options: ScimHttpOptions, call: HttpCall): Promise<HttpAnswer> {
+  const { token, nextToken = () => undefined } = options;
+  const tried: string[] = [];
+  for (let current = await token(); ;) {
+    try {
+      return await observe(options, call, current);
+    } catch (error) {
+      if (!(error instanceof ScimClientError) || error.status !== 401) throw error;
+      tried.push(current);
+      const next = await nextToken(tried);
+      if (next === undefined || tried.includes(next)) throw error;
+      current = next;
+    }
+  }
+}
+
+async function observe(options: ScimHttpOptions, call: HttpCall, token: string): Promise<HttpAnswer> {
+  const { onCall = () => undefined } = options;
+  const start = performance.now();
+  let status: number | undefined;
+  try {
+    return await exchange(options, { ...call, token }, (observed) => (status = observed));
+  } finally {
+    onCall({ method: call.method, path: call.path, status, durationMs: performance.now() - start });
+  }
+}
+
+type AuthenticatedCall = HttpCall & { readonly token: string };
 
 async function exchange(
   options: ScimHttpOptions,
-  call: HttpCall,
-  observe: (status: number) => void,
+  call: AuthenticatedCall,
+  onStatus: (status: number) => void,
 ): Promise<HttpAnswer> {
   const { maxBytes, now = Date.now } = options;
   const name = `${call.method} ${call.path}`;
   const isWrite = call.method !== "GET";
   const deadline = AbortSignal.timeout(options.deadlineMs);
   const signal = call.signal === undefined ? deadline : AbortSignal.any([deadline, call.signal]);
-  const init = await toRequest(options, call);
+  const init = toRequest(options, call);
   const response = await request(toUrl(options.url, call), { ...init, signal }).catch((cause: unknown) => {
     throw toTransportError(name, { cause, deadline, isWrite, status: undefined });
   });
   const { statusCode: status, headers } = response;
-  observe(status);
+  onStatus(status);
   const text = await readText(response.body, maxBytes).catch((cause: unknown) => {
     throw toTransportError(name, { cause, deadline, isWrite, status });
   });
@@ -103,10 +129,10 @@ async function exchange(
   return { status, etag: toText(headers["etag"]), body: parseBody(name, { status, text, isWrite }) };
 }
 
-async function toRequest(
-  { token, headers, dispatcher }: ScimHttpOptions,
-  call: HttpCall,
-): Promise<Parameters<typeof request>[1]> {
+function toRequest(
+  { headers, dispatcher }: ScimHttpOptions,
+  call: AuthenticatedCall,
+): NonNullable<Parameters<typeof request>[1]> {
   return {
     method: call.method,
     headers: {
@@ -114,7 +140,7 @@ async function toRequest(
       ...(call.body === undefined ? {} : { "content-type": scimMediaType }),
       ...headers,
       ...call.headers,
-      authorization: `Bearer ${await token()}`,
+      authorization: `Bearer ${call.token}`,
     },
     body: call.body === undefined ? null : JSON.stringify(call.body),
     // The deadline is the only clock: undici's own would end a call that is within it.
