@@ -1,4 +1,5 @@
 /** A second endpoint, which is not ours: what happens there, and what never happens whatever it does. */
+import { z } from "zod";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { createGithubRepository, type GithubRepository, makeRevision } from "../support/deliveries.ts";
 import { type ScriptedEndpoint, startScriptedEndpoint } from "../support/scripted-endpoint.ts";
@@ -6,6 +7,10 @@ import { addExamplePeople, EXAMPLE_POLICY, startTestSystem, type TestSystem } fr
 
 const repository = "acme/endpoints";
 const waiting = { timeout: 20_000, interval: 50 };
+
+function parseItems(body: unknown): readonly Record<string, unknown>[] {
+  return z.object({ items: z.array(z.record(z.string(), z.unknown())) }).parse(body).items;
+}
 
 describe("an endpoint that is not ours", () => {
   const stack = new AsyncDisposableStack();
@@ -17,7 +22,7 @@ describe("an endpoint that is not ours", () => {
     const endpoints = `
 endpoints:
   - { name: directory, type: builtin }
-  - { name: foreign, url: "${endpoint.url}", token: { env: FOREIGN_TOKEN } }
+  - { name: foreign, url: "${endpoint.url}", token: { env: FOREIGN_TOKEN }, probeEvery: 1s }
 `;
     context.endpoint = endpoint;
     context.system = stack.use(
@@ -40,6 +45,16 @@ endpoints:
   const verdicts = async (branch: string): Promise<Record<string, string>> => {
     const { status } = await context.system.api.status({ repository, branch });
     return Object.fromEntries(status.endpoints.map(({ endpoint, verdict }) => [endpoint, verdict]));
+  };
+
+  const findForeign = async (): Promise<unknown> => {
+    const { body } = await context.system.api.request("/v1/endpoints");
+    return parseItems(body).find((item) => item["name"] === "foreign");
+  };
+
+  const findingsOf = async (subject: string): Promise<readonly unknown[]> => {
+    const { body } = await context.system.api.request("/v1/findings");
+    return parseItems(body).flatMap((item) => (item["subject"] === subject ? [item["kind"]] : []));
   };
 
   /** userNames in the entitlement group at the foreign endpoint; undefined when there is no such group. */
@@ -115,6 +130,20 @@ endpoints:
       expect(await holders(branch)).toEqual(["alice", "bob"]);
     },
   );
+
+  it("stands as out of order after failures in a row, is asked no more, and is looked at again by itself", async () => {
+    context.endpoint.setMood("broken");
+    const branches = ["dev/open-1", "dev/open-2", "dev/open-3"];
+    for (const branch of branches) await pushBranch(branch);
+    await vi.waitFor(async () => expect(await findForeign()).toMatchObject({ gate: { breaker: "open" } }), waiting);
+    expect(await findingsOf("foreign")).toContain("endpoint-open");
+    context.endpoint.setMood("honest");
+    for (const branch of branches) {
+      await vi.waitFor(async () => expect(await verdicts(branch)).toMatchObject({ foreign: "verified" }), waiting);
+    }
+    expect(await findForeign()).toMatchObject({ gate: { breaker: "closed", lastFailure: expect.anything() } });
+    expect(await findingsOf("foreign")).not.toContain("endpoint-open");
+  });
 
   it("delays nobody else while it is slow", async () => {
     context.endpoint.setMood("slow");

@@ -1,2 +1,2 @@
-export type { Endpoint } from "./endpoint/endpoint.ts";
+export { openEndpoints } from "./endpoint/open-endpoints.ts";
 export { startWorker, type WorkerDeps } from "./start-worker.ts";

@@ -54,6 +54,18 @@ export {
   type RecordedBranchEvent,
 } from "./deliveries.ts";
 export { type GroupBinding, listGroupBindings, recordGroupIntents, saveGroupBindings } from "./entitlement-groups.ts";
+export {
+  blockEndpoint,
+  type BreakerState,
+  claimProbe,
+  closeBreaker,
+  type EndpointGate,
+  findEndpointGate,
+  listEndpointGates,
+  openBreaker,
+  saveCallLimit,
+  type ShownGate,
+} from "./endpoint-gates.ts";
 export { type EndpointState, listEndpointStates } from "./endpoint-states.ts";
 export {
   type Finding,

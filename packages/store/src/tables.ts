@@ -333,6 +333,20 @@ interface DeliveryReplaysTable {
 /** What a token may be used for; `admin` covers all. */
 export type TokenScope = "admin" | "read" | "status" | "scim" | "agent";
 
+interface EndpointStatesTable {
+  endpoint: string;
+  breaker: WithDefault<"closed" | "open" | "half-open">;
+  breaker_since: WithDefault<Date>;
+  probe_at: NullableTimestamp;
+  blocked_until: NullableTimestamp;
+  call_limit: number | null;
+  last_error: string | null;
+  last_error_at: NullableTimestamp;
+  card: ColumnType<unknown, string | null | undefined, string | null>;
+  card_at: NullableTimestamp;
+  updated_at: WithDefault<Date>;
+}
+
 interface CursorsTable {
   name: string;
   xid: string;
@@ -431,4 +445,5 @@ export interface Tables extends DirectoryTables {
   emergency_grants: EmergencyGrantsTable;
   holds: HoldsTable;
   scope_findings: ScopeFindingsTable;
+  endpoint_states: EndpointStatesTable;
 }

@@ -1,7 +1,7 @@
 import type { EndpointConfiguration } from "@branchward/core";
-import { endpointList } from "@branchward/core/api";
+import { type EndpointItem, endpointList } from "@branchward/core/api";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
-import { type Database, listEndpointStates } from "@branchward/store";
+import { type Database, listEndpointGates, listEndpointStates, type ShownGate } from "@branchward/store";
 
 export interface EndpointDeps {
   readonly db: Database;
@@ -17,17 +17,29 @@ export function createEndpointRoute({ db, endpoints }: EndpointDeps): Route {
     scope: "read",
     responses: { 200: { description: "all of them, in the order of the configuration", body: endpointList } },
     async handle() {
-      const states = await listEndpointStates(
-        db,
-        endpoints.map(({ name }) => name),
-      );
+      const names = endpoints.map(({ name }) => name);
+      const [states, gates] = await Promise.all([listEndpointStates(db, names), listEndpointGates(db, names)]);
       const items = endpoints.flatMap(({ name, type, url, ci, concurrency }) => {
         const state = states.find(({ endpoint }) => endpoint === name);
         if (state === undefined) return [];
         const { endpoint: _, ...stands } = state;
-        return [{ name, type, url, ci, concurrency, ...stands }];
+        const gate = toGateItem(gates.find(({ endpoint }) => endpoint === name));
+        return [{ name, type, url, ci, concurrency, gate, ...stands }];
       });
       return answer(200, { items });
     },
   });
+}
+
+/** Of an endpoint never spoken to there is nothing recorded, and nothing in the way. */
+function toGateItem(gate: ShownGate | undefined): EndpointItem["gate"] {
+  if (gate === undefined) return { breaker: "closed", since: null, blockedUntil: null, limit: null, lastFailure: null };
+  const { breaker, since, blockedUntil, limit, lastFailure } = gate;
+  return {
+    breaker,
+    since: since.toISOString(),
+    blockedUntil: blockedUntil?.toISOString() ?? null,
+    limit,
+    lastFailure: lastFailure === null ? null : { ...lastFailure, at: lastFailure.at.toISOString() },
+  };
 }

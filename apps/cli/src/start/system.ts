@@ -22,9 +22,8 @@ import {
 } from "@branchward/runtime";
 import { type ActivePolicy, createActivePolicy } from "@branchward/store";
 import { findReceiver } from "@branchward/vcs/receive";
-import { startWorker } from "@branchward/worker";
 import { createAgentCheck, createTokenCheck, keepAdminToken, type KeptToken } from "./access.ts";
-import { createEndpoints } from "./endpoints.ts";
+import { openEndpoints, startWorker } from "@branchward/worker";
 import { openRecord, openWork, type OpenedRecord, type OpenedWork } from "./resources.ts";
 import { createSources, isAuthority, joinSources, type SecretEnv } from "./sources.ts";
 
@@ -177,16 +176,22 @@ function createReplay(shared: Shared): ReplayDelivery {
 async function openWorker(shared: Shared, builtin: { readonly url: string; readonly token: string }) {
   const { record, work, loaded, activePolicy, env, environment, log, configurationPath: path } = shared;
   const { configuration, text } = loaded;
-  return startWorker({
-    db: record.db,
-    backend: work.backend,
-    queues: work.queues,
-    activePolicy,
-    endpoints: await createEndpoints(configuration, { env, builtin }),
-    pairingWindowMs: environment.pairingWindowMs,
-    audit: configuration.audit,
-    policy: { text, file: configuration.file, ...(path === undefined ? {} : { path }) },
-    sources: configuration.sources,
-    log,
-  });
+  await using stack = new AsyncDisposableStack();
+  const { endpoints } = stack.use(await openEndpoints(configuration.endpoints, { db: record.db, env, builtin }));
+  const worker = stack.use(
+    await startWorker({
+      db: record.db,
+      backend: work.backend,
+      queues: work.queues,
+      activePolicy,
+      endpoints,
+      pairingWindowMs: environment.pairingWindowMs,
+      audit: configuration.audit,
+      policy: { text, file: configuration.file, ...(path === undefined ? {} : { path }) },
+      sources: configuration.sources,
+      log,
+    }),
+  );
+  const held = stack.move();
+  return { readPolicyFile: () => worker.readPolicyFile(), [Symbol.asyncDispose]: () => held.disposeAsync() };
 }

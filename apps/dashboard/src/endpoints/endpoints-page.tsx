@@ -44,10 +44,36 @@ function Endpoint({ endpoint }: { readonly endpoint: EndpointItem }) {
         </p>
       </div>
       <div className="min-w-0">
+        <Gate endpoint={endpoint} />
         <Standings endpoint={endpoint} />
         <Latest endpoint={endpoint} />
       </div>
     </li>
+  );
+}
+
+/** Says why no calls are made, where none are. */
+function Gate({ endpoint: { concurrency, gate } }: { readonly endpoint: EndpointItem }) {
+  const { breaker, since, blockedUntil, limit, lastFailure } = gate;
+  if (breaker !== "closed" && since !== null) {
+    return (
+      <p role="status" className="mb-3 wrap-anywhere text-bad">
+        Calls fail one after another since <When at={since} />; one is tried now and then. {lastFailure?.message}
+      </p>
+    );
+  }
+  if (blockedUntil !== null) {
+    return (
+      <p role="status" className="mb-3">
+        It asked to be left alone until <When at={blockedUntil} />.
+      </p>
+    );
+  }
+  if (limit === null || limit >= concurrency) return null;
+  return (
+    <p className="mb-3 text-sm text-soft">
+      It bears {limit} of {concurrency} calls at once for now.
+    </p>
   );
 }
 

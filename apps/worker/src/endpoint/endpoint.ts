@@ -14,6 +14,8 @@ import {
   type ScimMemberDelta,
   toEqualityFilter,
 } from "@branchward/scim";
+import { MAX_RETRY_AFTER_MS } from "./gate.ts";
+import type { CallLane } from "./limiter.ts";
 
 export interface EndpointCall {
   readonly method: string;
@@ -31,8 +33,17 @@ export interface Endpoint {
   readonly drift: "repair" | "report";
   /** Template of entitlement group names. */
   readonly displayName: string;
-  /** Opens a client whose calls are reported to `onCall`. */
-  readonly connect: (onCall: (call: EndpointCall) => void) => ScimClient;
+  /** Opens a client behind the endpoint's gate, whose calls are reported to `onCall`. */
+  readonly connect: (onCall: (call: EndpointCall) => void, options?: ConnectOptions) => ScimClient;
+  /** What a call would be refused with now, unsent; undefined where it would be made. */
+  readonly findRefusal: () => Promise<AppError | undefined>;
+}
+
+export interface ConnectOptions {
+  /** Whose slots the calls take; `reconcile` unless said. */
+  readonly lane?: CallLane;
+  /** Runs right before each write is sent, after the wait for its turn; what it throws keeps the write back. */
+  readonly beforeWrite?: () => Promise<void>;
 }
 
 /** Reads the group bound by id; undefined when it is not there. */
@@ -154,7 +165,8 @@ function toUpstreamError(error: unknown): AppError {
   const details = { status: error.status, scimType: error.scimType, outcomeUnknown: error.outcomeUnknown };
   const retriable =
     error.kind !== "http" || error.status === 429 || (error.status ?? 500) >= 500 || error.status === 412;
-  const retry = error.retryAfterMs === undefined ? "backoff" : { afterMs: error.retryAfterMs };
+  const retry =
+    error.retryAfterMs === undefined ? "backoff" : { afterMs: Math.min(error.retryAfterMs, MAX_RETRY_AFTER_MS) };
   return new UpstreamError(error.message, {
     code: `endpoint_${error.kind.replaceAll("-", "_")}`,
     retry: retriable ? retry : "never",

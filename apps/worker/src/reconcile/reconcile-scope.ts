@@ -105,13 +105,16 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
       if (endpoint !== undefined) await requestSurvivor(deps, branch.id);
       return undefined;
     }
+    const refusal = await endpoint.findRefusal();
+    if (refusal !== undefined) throw refusal;
     await holdMerged(deps.db, lease, merged);
     const scope = await loadScope(deps, { lease, merged });
     const result = await runSync({ ...deps, endpoint, lease, scope, timeline, isRevocation });
     return await recordSync(deps, { lease, merged, scope, attempt, timeline, result });
   } catch (error) {
     for (const one of merged) await releaseLease(deps.db, one);
-    if (isTransient(error) && !run.lastAttempt) {
+    // An endpoint that names a time is not asked before it: the retries of the job would be.
+    if (isTransient(error) && !hasTime(error) && !run.lastAttempt) {
       await releaseLease(deps.db, lease);
       throw error;
     }
@@ -122,6 +125,10 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
 
 function isTransient(error: unknown): boolean {
   return !(error instanceof AppError) || error.retry !== "never";
+}
+
+function hasTime(error: unknown): boolean {
+  return error instanceof AppError && typeof error.retry === "object";
 }
 
 /** One run holds the leases of the survivor and of what was merged into it (rule A5). */

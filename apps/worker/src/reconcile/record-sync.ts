@@ -158,8 +158,10 @@ export async function recordFailure(
 ): Promise<Reached | undefined> {
   const { lease, timeline } = ended;
   timeline.enter("record");
-  const failures = lease.failures + 1;
-  const dueAt = retryAt(failures, error);
+  const askedMs = findAskedMs(error);
+  // Being told when to come again says nothing against the scope: its own pauses grow no longer.
+  const failures = askedMs === undefined ? lease.failures + 1 : lease.failures;
+  const dueAt = askedMs === undefined ? retryAt(failures) : new Date(Date.now() + askedMs);
   const requested = await deps.db.transaction().execute(async (trx) => {
     const outcome = {
       verdict: "failed",
@@ -171,6 +173,8 @@ export async function recordFailure(
     } as const;
     const settled = await settleScope(trx, lease, outcome);
     if (settled === undefined) return undefined;
+    // A scope that stands as failed and was refused again unasked has nothing new to tell.
+    if (askedMs !== undefined && lease.verdict === "failed" && timeline.read().calls.length === 0) return settled;
     await insertSync(trx, {
       ...describeRun(ended),
       policyVersionId: null,
@@ -207,10 +211,13 @@ function describeError(error: unknown): { readonly code: string; readonly messag
   return { code: "internal", message: "the run failed here; the log has the cause" };
 }
 
-function retryAt(failures: number, error?: unknown): Date {
-  const asked = error instanceof AppError && typeof error.retry === "object" ? error.retry.afterMs : 0;
-  const backoff = Math.min(RETRY_FIRST_MS * 2 ** (failures - 1), RETRY_CAP_MS);
-  return new Date(Date.now() + Math.max(asked, backoff));
+function retryAt(failures: number): Date {
+  return new Date(Date.now() + Math.min(RETRY_FIRST_MS * 2 ** (failures - 1), RETRY_CAP_MS));
+}
+
+/** How long the endpoint, or its gate, asked to wait. */
+function findAskedMs(error: unknown): number | undefined {
+  return error instanceof AppError && typeof error.retry === "object" ? error.retry.afterMs : undefined;
 }
 
 async function wakeAt({ queues, log }: RecordDeps, scopeId: string, dueAt: Date | null): Promise<void> {

@@ -73,7 +73,8 @@ export interface SyncResult extends ChosenPlan {
 export async function runSync(run: SyncRun): Promise<SyncResult> {
   const { timeline } = run;
   timeline.enter("read");
-  const client = run.endpoint.connect((call) => timeline.addCall(call));
+  // A write may wait for its turn at the endpoint, so that the lease is looked at when it is sent.
+  const client = run.endpoint.connect((call) => timeline.addCall(call), { beforeWrite: () => holdLease(run) });
   const before = await readActual(client, run);
   const accountOf = await createAccountLookup(client, run.endpoint, run.scope);
   const actual = run.isRevocation ? await addLedgerMembers(run, { actual: before, accountOf }) : before;
@@ -170,7 +171,6 @@ async function writePlan(client: ScimClient, run: SyncRun, plan: Plan): Promise<
   await openLedgerEntries(run.db, { lease: run.lease, policyVersion: run.scope.policyVersion }, listIntended(plan));
   // Steps of one kind touch different groups; kinds follow each other, removals first.
   for (const step of groupByKind(plan.operations)) {
-    await holdLease(run);
     const ids = await Promise.all(step.map((operation) => applyOperation(client, operation, run.lease.token)));
     step.forEach((operation, index) => {
       const id = ids[index];

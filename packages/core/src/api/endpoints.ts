@@ -20,6 +20,18 @@ export const endpointItem = z
       pending: z.int(),
     }),
     /** Since when the longest waiting scope has been pending. */
+    /** Whether calls are made, and how many at once. */
+    gate: z.object({
+      /** `open`: none but one probe now and then, after failures in a row; `half-open`: that probe is under way. */
+      breaker: z.enum(["closed", "open", "half-open"]),
+      /** Since when the breaker is so; null where it never was otherwise. */
+      since: timestamp.nullable(),
+      /** No call is made before, since the endpoint said so; null where it did not. */
+      blockedUntil: timestamp.nullable(),
+      /** Calls at once that it bears now; null before the first. */
+      limit: z.int().nullable(),
+      lastFailure: z.object({ message: z.string(), at: timestamp }).nullable(),
+    }),
     pendingSince: timestamp.nullable(),
     lastSync: z.object({ id: z.uuid(), verdict, finishedAt: timestamp }).nullable(),
     /** The last run that could not finish, however long ago; `lastSync` tells whether it still fails. */

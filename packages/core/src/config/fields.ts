@@ -1,4 +1,5 @@
 /** The kinds of value that a configuration holds, as zod schemas whose messages say what to write. */
+import ipaddr from "ipaddr.js";
 import { z } from "zod";
 import { formatDuration, parseDuration } from "../duration.ts";
 import { compilePattern, type Pattern } from "../policy/pattern.ts";
@@ -137,6 +138,11 @@ export const url = written("a URL", (value) => {
     return "must be an https URL (http only for this machine)";
   return checkUrlParts(parsed, value);
 });
+
+/** Addresses in CIDR notation. */
+export const network = written("a network such as 10.0.0.0/8", (value) =>
+  ipaddr.isValidCIDR(value) ? { value } : `${quote(value)} is not a network: write 10.0.0.0/8 or fd00::/8`,
+);
 
 /** The directory behind our own api, which stands in the installation's own network: http as well. */
 export const builtinUrl = written("a URL", (value) => {

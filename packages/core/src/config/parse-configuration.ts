@@ -154,6 +154,9 @@ function readEndpoint(reader: Reader, node: Node): EndpointConfiguration {
     token: isBuiltin ? field.secret.optional() : field.secret,
     accounts: field.flag.default(false),
     concurrency: field.wholeNumber(1, 64).default(4),
+    allow: field.listOf(field.network).default([]),
+    // A restart of our own api is over sooner than that of a system that is not ours.
+    probeEvery: field.durationWithin(250, 3_600_000).default(isBuiltin ? 2_000 : 30_000),
     ci: field.oneOf(["required", "advisory"]).default("required"),
     drift: field.oneOf(["repair", "report"]).default("repair"),
     displayName: field.displayName.default(defaultDisplayNameTemplate),
@@ -165,6 +168,8 @@ function readEndpoint(reader: Reader, node: Node): EndpointConfiguration {
     token: fields.token ?? null,
     accounts: fields.accounts ?? false,
     concurrency: fields.concurrency ?? 1,
+    allow: fields.allow ?? [],
+    probeEveryMs: fields.probeEvery ?? 30_000,
     ci: fields.ci ?? "required",
     drift: fields.drift ?? "report",
     displayName: fields.displayName ?? "",

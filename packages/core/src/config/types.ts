@@ -38,7 +38,12 @@ export interface EndpointConfiguration {
   /** Null only for the built-in one: an internal token. */
   readonly token: readonly SecretReference[] | null;
   readonly accounts: boolean;
+  /** The most calls under way at once; fewer while the endpoint refuses or does not answer. */
   readonly concurrency: number;
+  /** Networks in CIDR notation that the endpoint may be in though they are not public. */
+  readonly allow: readonly string[];
+  /** How often one call is tried at an endpoint that failed too often. */
+  readonly probeEveryMs: number;
   readonly ci: "required" | "advisory";
   readonly drift: "repair" | "report";
   /** Template of entitlement group names. */
