@@ -84,6 +84,21 @@ endpoints:
     expect(context.endpoint.countWrites()).toBe(writes);
   });
 
+  it("is asked who is who once, and again when a member that was written does not stay", async () => {
+    await pushBranch("dev/looks-1");
+    await vi.waitFor(async () => expect(await holders("dev/looks-1")).toEqual(["alice", "bob"]), waiting);
+    const looks = context.endpoint.countLooks();
+    await pushBranch("dev/looks-2");
+    await vi.waitFor(async () => expect(await holders("dev/looks-2")).toEqual(["alice", "bob"]), waiting);
+    expect(context.endpoint.countLooks()).toBe(looks);
+    context.endpoint.setMood("deaf");
+    await pushBranch("dev/looks-3");
+    await vi.waitFor(async () => expect(await verdicts("dev/looks-3")).toMatchObject({ foreign: "diverged" }), waiting);
+    context.endpoint.setMood("honest");
+    await vi.waitFor(async () => expect(await holders("dev/looks-3")).toEqual(["alice", "bob"]), waiting);
+    expect(context.endpoint.countLooks()).toBeGreaterThan(looks);
+  });
+
   it("loses an outsider at the next look", async () => {
     await pushBranch("dev/drift");
     await vi.waitFor(async () => expect(await holders("dev/drift")).toEqual(["alice", "bob"]), waiting);

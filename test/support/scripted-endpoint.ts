@@ -21,10 +21,12 @@ export interface ScriptedEndpoint extends AsyncDisposable {
   setMood(mood: Mood): void;
   /** Writes that were asked for since the start. */
   countWrites(): number;
+  /** Reads of users since the start. */
+  countLooks(): number;
 }
 
 export async function startScriptedEndpoint(): Promise<ScriptedEndpoint> {
-  const state = { mood: "honest" as Mood, writes: 0, release: Promise.withResolvers<void>() };
+  const state = { mood: "honest" as Mood, writes: 0, looks: 0, release: Promise.withResolvers<void>() };
   const store = createMemoryStore();
   const address = { url: "" };
   const provider = createScimProvider<undefined>({
@@ -38,6 +40,7 @@ export async function startScriptedEndpoint(): Promise<ScriptedEndpoint> {
     async handle(request) {
       const isWrite = request.method !== "GET";
       if (isWrite) state.writes += 1;
+      else if (request.path.startsWith("/Users")) state.looks += 1;
       if (state.mood === "gone") throw new Error("connection dropped");
       if (state.mood === "broken") return { status: 500, headers: {}, body: { detail: "out of order" } };
       if (state.mood === "slow") await state.release.promise;
@@ -55,6 +58,7 @@ export async function startScriptedEndpoint(): Promise<ScriptedEndpoint> {
       else state.release.resolve();
     },
     countWrites: () => state.writes,
+    countLooks: () => state.looks,
     async [Symbol.asyncDispose]() {
       state.release.resolve();
       await moody[Symbol.asyncDispose]();

@@ -10,6 +10,7 @@ import { createDocumentRoutes } from "./openapi/routes.ts";
 import { createQueueBoard } from "./pages/queue-board.ts";
 import { createDashboardMiddleware } from "./pages/serve-dashboard.ts";
 import { createAccessRoute } from "./routes/access.ts";
+import { createAccountRoutes } from "./routes/accounts.ts";
 import { createBindingRoutes } from "./routes/bindings.ts";
 import { createBranchRoutes } from "./routes/branches.ts";
 import { createClientRoutes } from "./routes/clients.ts";
@@ -97,6 +98,7 @@ export function createRoutes(deps: ApiDeps, traffic: ClientTraffic): readonly Ro
     ...createSyncRoutes(deps),
     ...createDeliveryRoutes(deps),
     createEndpointRoute({ db: deps.db, endpoints }),
+    ...createAccountRoutes({ ...deps, endpoints }),
     ...createRecordRoutes(deps.db),
     createRevocationRoute(deps.db),
     ...createBindingRoutes(deps),

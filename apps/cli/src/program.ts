@@ -22,6 +22,7 @@ export async function createProgram(context: CommandContext, argv: readonly stri
   addGroupCommands(program, context, done);
   addLinkCommands(program, context, done);
   addMomentCommands(program, context, done);
+  addEndpointCommands(program, context, done);
   addTokenCommands(program, context, done);
   addHookCommands(program, context, done);
   try {
@@ -149,6 +150,21 @@ function addGroupCommands(program: Command, context: CommandContext, done: Run):
       done(await (await import("./commands/groups.ts")).bind(context, { name, id, ...options })),
     );
 }
+
+function addEndpointCommands(program: Command, context: CommandContext, done: Run): void {
+  const endpoints = program.command("endpoints").description("where access is enforced");
+  withConnection(endpoints.command("list", { isDefault: true }))
+    .description("how each stands: scopes by verdict, breaker, calls at once")
+    .action(async (options) => done(await (await import("./commands/endpoints.ts")).list(context, options)));
+  withConnection(endpoints.command("accounts <name> [decision] [user]"))
+    .description("who is whom at an endpoint; approve or reject an account that was found by its name")
+    .addOption(new Option("--state <state>", "those that stand so").choices(ACCOUNT_STATES))
+    .action(async (name, decision, user, options) =>
+      done(await (await import("./commands/endpoints.ts")).accounts(context, { name, decision, user, ...options })),
+    );
+}
+
+const ACCOUNT_STATES = ["linked", "pending-approval", "rejected", "missing", "ambiguous", "quarantined", "ended"];
 
 function addTokenCommands(program: Command, context: CommandContext, done: Run): void {
   const token = program.command("token").description("bearer tokens of clients");

@@ -3,6 +3,7 @@ import type { AuditConfiguration, SourceConfiguration } from "@branchward/core";
 import { type QueueBackend, type Queues, startWorkers } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import { type ActivePolicy, type Database, ensureAudits, raiseFinding, resolveFinding } from "@branchward/store";
+import { createReconcileAccount } from "./accounts/reconcile-account.ts";
 import { createAuditEndpoint } from "./audit/audit-endpoint.ts";
 import { createFanOut } from "./directory/fan-out.ts";
 import type { Endpoint } from "./endpoint/endpoint.ts";
@@ -46,6 +47,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
       endpoints: new Map([...deps.endpoints].map(([name, endpoint]) => [name, endpoint.concurrency])),
       processors: {
         "scope.reconcile": ({ scopeId }, run) => reconcile(scopeId, run),
+        "account.reconcile": createReconcileAccount(deps),
         "scope.wake": ({ scopeId }) => wake(scopeId),
         "access.revoke": createRevokeAccess(deps),
         "endpoint.audit": ({ endpoint }) => auditEndpoint(endpoint),

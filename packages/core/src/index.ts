@@ -20,6 +20,17 @@
  * - **queue, job, attempt, delayed, stalled, processor, worker, scheduler**: as BullMQ means them.
  * - SCIM words are RFC 7643's and RFC 7644's, verbatim.
  */
+export {
+  type AccountOperation,
+  type AccountOwner,
+  type KnownAttributes,
+  listProfilePaths,
+  planProfileChanges,
+  toAccountProfile,
+  USUAL_ATTRIBUTES,
+} from "./accounts/account-profile.ts";
+export { type AccountDecision, type AccountHit, decideAccount } from "./accounts/decide-account.ts";
+export { planKeyRemovals } from "./accounts/lock-account.ts";
 export type {
   BranchState,
   Brand,

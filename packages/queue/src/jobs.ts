@@ -25,11 +25,14 @@ function defineJob<Name extends string, Schema extends z.ZodType>(
 const scopeJob = z.strictObject({ v: z.literal(1), scopeId: z.uuid() });
 const revocationJob = z.strictObject({ v: z.literal(1), kind: z.enum(["user", "incarnation", "scope"]), id: z.uuid() });
 const endpointJob = z.strictObject({ v: z.literal(1), endpoint: z.string() });
+const accountJob = z.strictObject({ v: z.literal(1), endpoint: z.string(), userId: z.uuid() });
 const emptyJob = z.strictObject({ v: z.literal(1) });
 
 export const jobs = {
   /** Makes one scope equal to policy. 3 attempts 250 ms apart bridge a restart of the endpoint; longer waits are `due_at` rows. */
   "scope.reconcile": defineJob({ name: "scope.reconcile", schema: scopeJob, attempts: 3, backoffMs: 250 }),
+  /** Brings one user's account at one endpoint to what the directory says (rule C5); longer waits are `due_at` rows. */
+  "account.reconcile": defineJob({ name: "account.reconcile", schema: accountJob, attempts: 3, backoffMs: 250 }),
   /** A timer of a scope came due: an expiry, the end of a pairing window, a retry. */
   "scope.wake": defineJob({ name: "scope.wake", schema: scopeJob, attempts: 3, backoffMs: 500 }),
   /** Ends access ahead of everything. What does not end at once is a row with its own time. */

@@ -36,6 +36,7 @@ async function createRedisTarget(): Promise<BackendTarget> {
 
 const idle: Processors = {
   "scope.reconcile": async () => undefined,
+  "account.reconcile": async () => undefined,
   "scope.wake": async () => undefined,
   "access.revoke": async () => undefined,
   "endpoint.audit": async () => undefined,

@@ -23,11 +23,18 @@ export interface RevocationJob {
   readonly id: string;
 }
 
+export interface AccountRequest {
+  readonly endpoint: string;
+  readonly userId: string;
+}
+
 export interface Queues extends AsyncDisposable {
   /** Joins a job of the same lane that waits, follows one that runs, and ends a back-off. */
   enqueueReconcile(request: ReconcileRequest): Promise<void>;
   /** As the sweeper does it: joins whatever job there is and leaves a back-off alone. */
   enqueueMissing(request: ReconcileRequest): Promise<void>;
+  /** At most one per account waits, ahead of the scopes, which need it (rule C5). */
+  enqueueAccount(request: AccountRequest): Promise<void>;
   /** At most one per scope waits; a later call moves it. */
   enqueueWake(scopeId: string, delayMs: number): Promise<void>;
   /** Joins the one of the same subject that waits, follows one that runs. */
@@ -72,6 +79,11 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
   return {
     enqueueReconcile: (request) => addReconcile(request, true),
     enqueueMissing: (request) => addReconcile(request, false),
+    async enqueueAccount({ endpoint, userId }) {
+      const deduplication = { id: `account-${userId}`, keepLastIfActive: true };
+      const options = jobOptions("account.reconcile", { priority: LANE_PRIORITY.ci, deduplication });
+      await reconcile.get(endpoint)?.add("account.reconcile", { v: 1, endpoint, userId }, options);
+    },
     async enqueueWake(scopeId, delayMs) {
       const deduplication = { id: `wake-${scopeId}`, replace: true, keepLastIfActive: true };
       const options = jobOptions("scope.wake", { priority: LANE_PRIORITY.event, delay: delayMs, deduplication });

@@ -83,6 +83,8 @@ async function runProcessor(processors: Processors, job: Job<unknown>): Promise<
   switch (job.name) {
     case "scope.reconcile":
       return processors["scope.reconcile"](jobs["scope.reconcile"].schema.parse(job.data), run);
+    case "account.reconcile":
+      return processors["account.reconcile"](jobs["account.reconcile"].schema.parse(job.data), run);
     case "scope.wake":
       return processors["scope.wake"](jobs["scope.wake"].schema.parse(job.data), run);
     case "access.revoke":

@@ -75,6 +75,7 @@ export type {
   ScimGroup,
   ScimGroupMember,
   ScimResource,
+  ScimSchemaSummary,
   ScimServiceProviderConfig,
   ScimUser,
 } from "./client/resources.ts";

@@ -73,7 +73,7 @@ export async function claimProbe(db: Queryable, endpoint: string, probeEveryMs: 
   return numAffectedRows === 1n;
 }
 
-/** Closes the breaker, and makes the runs that failed meanwhile due. */
+/** Closes the breaker, and makes what failed meanwhile due: runs, accounts, revocations. */
 export async function closeBreaker(db: Database, endpoint: string): Promise<void> {
   await db.transaction().execute(async (trx) => {
     await sql`
@@ -88,6 +88,20 @@ export async function closeBreaker(db: Database, endpoint: string): Promise<void
         order by id for update skip locked
       )
       update scopes set due_at = now() from failed where scopes.id = failed.id`.execute(trx);
+    await sql`
+      with failed as (
+        select endpoint, user_id from account_links
+        where endpoint = ${endpoint} and due_at > now()
+        order by endpoint, user_id for update skip locked
+      )
+      update account_links set due_at = now() from failed
+      where account_links.endpoint = failed.endpoint and account_links.user_id = failed.user_id`.execute(trx);
+    await sql`
+      with standing as (
+        select id from revocations where done_at is null and outstanding > 0 and due_at > now()
+        order by id for update skip locked
+      )
+      update revocations set due_at = now() from standing where revocations.id = standing.id`.execute(trx);
   });
 }
 

@@ -1,3 +1,32 @@
+export {
+  type AccountFinding,
+  type AccountLease,
+  type AccountLink,
+  type AccountOutcome,
+  type AccountState,
+  acquireAccountLease,
+  decideAdoption,
+  failAccount,
+  findAccountLink,
+  forgetAccountLooks,
+  isNameQuarantined,
+  listAccountLinks,
+  listAccounts,
+  listAccountsToReconcile,
+  listKeptAccounts,
+  listTakenAccounts,
+  type MissingSummary,
+  noteAccount,
+  renewAccountLease,
+  requestAccountsOf,
+  type RequestedAccount,
+  requestMissingAccounts,
+  saveFoundAccounts,
+  settleAccount,
+  type ShownAccount,
+  summarizeMissingAccounts,
+  takeWaitingScopes,
+} from "./account-links.ts";
 export { type AccessQuestion, loadAccessFacts } from "./access-facts.ts";
 export { type ActivePolicy, type ActivePolicyVersion, createActivePolicy } from "./active-policy.ts";
 export { insertApproval, type NewApproval, type RemovalApproval } from "./approvals.ts";

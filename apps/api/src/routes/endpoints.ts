@@ -1,7 +1,8 @@
 import type { EndpointConfiguration } from "@branchward/core";
-import { type EndpointItem, endpointList } from "@branchward/core/api";
+import { type endpointItem, endpointList } from "@branchward/core/api";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import { type Database, listEndpointGates, listEndpointStates, type ShownGate } from "@branchward/store";
+import type { z } from "zod";
 
 export interface EndpointDeps {
   readonly db: Database;
@@ -32,14 +33,8 @@ export function createEndpointRoute({ db, endpoints }: EndpointDeps): Route {
 }
 
 /** Of an endpoint never spoken to there is nothing recorded, and nothing in the way. */
-function toGateItem(gate: ShownGate | undefined): EndpointItem["gate"] {
+function toGateItem(gate: ShownGate | undefined): z.input<typeof endpointItem>["gate"] {
   if (gate === undefined) return { breaker: "closed", since: null, blockedUntil: null, limit: null, lastFailure: null };
-  const { breaker, since, blockedUntil, limit, lastFailure } = gate;
-  return {
-    breaker,
-    since: since.toISOString(),
-    blockedUntil: blockedUntil?.toISOString() ?? null,
-    limit,
-    lastFailure: lastFailure === null ? null : { ...lastFailure, at: lastFailure.at.toISOString() },
-  };
+  const { endpoint: _, ...shown } = gate;
+  return shown;
 }

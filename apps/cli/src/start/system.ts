@@ -177,7 +177,8 @@ async function openWorker(shared: Shared, builtin: { readonly url: string; reado
   const { record, work, loaded, activePolicy, env, environment, log, configurationPath: path } = shared;
   const { configuration, text } = loaded;
   await using stack = new AsyncDisposableStack();
-  const { endpoints } = stack.use(await openEndpoints(configuration.endpoints, { db: record.db, env, builtin }));
+  const { adopt } = configuration.accounts;
+  const { endpoints } = stack.use(await openEndpoints(configuration.endpoints, { db: record.db, env, builtin, adopt }));
   const worker = stack.use(
     await startWorker({
       db: record.db,

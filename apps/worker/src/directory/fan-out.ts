@@ -17,6 +17,8 @@ import {
   type Queryable,
   raiseFinding,
   type RecordedChange,
+  requestAccountsOf,
+  type RequestedAccount,
   type RequestedScope,
   requestRevocations,
   requestScopesOf,
@@ -44,6 +46,7 @@ export function createFanOut(deps: FanOutDeps) {
       await deps.queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
     }
     for (const id of outcome.revoked) await deps.queues.enqueueRevocation({ kind: "user", id });
+    for (const account of outcome.accounts) await deps.queues.enqueueAccount(account);
     if (outcome.isMore) await deps.queues.enqueueDirectoryChanged(LOOK_AGAIN_MS);
   };
 }
@@ -52,6 +55,8 @@ interface Outcome {
   readonly requested: readonly RequestedScope[];
   /** Users whose access ends ahead of everything (rule C3). */
   readonly revoked: readonly string[];
+  /** Accounts of users that changed, at endpoints where accounts are kept (rule C5). */
+  readonly accounts: readonly RequestedAccount[];
   readonly isMore: boolean;
 }
 
@@ -59,9 +64,12 @@ async function fanOut(trx: Queryable, { activePolicy }: FanOutDeps): Promise<Out
   const after: ChangeCursor = await lockCursor(trx, CURSOR);
   const changes = await listDirectoryChanges(trx, after, BATCH);
   const last = changes.at(-1);
-  if (last === undefined) return { requested: [], revoked: [], isMore: await hasDirectoryChanges(trx, after) };
+  if (last === undefined)
+    return { requested: [], revoked: [], accounts: [], isMore: await hasDirectoryChanges(trx, after) };
   const active = await activePolicy.find(trx);
   const affected = active === undefined ? [] : await listAffectedBranches(trx, active.policy, changes);
+  const userIds = changes.filter((change) => change.kind.startsWith("user.")).map((change) => change.resourceId);
+  const accounts = await requestAccountsOf(trx, [...new Set(userIds)]);
   const requested = await requestScopesOf(trx, new Map(affected.map((id) => [id, "directory"])));
   const revoked = listRevoked(changes);
   await requestRevocations(trx, revoked);
@@ -70,7 +78,7 @@ async function fanOut(trx: Queryable, { activePolicy }: FanOutDeps): Promise<Out
   const reactivated = changes.filter(({ kind }) => kind === "user.reactivated").map((change) => change.resourceId);
   const woken = await wakeRevocations(trx, reactivated);
   const ids = revoked.map(({ id }) => id);
-  return { requested, revoked: [...ids, ...woken], isMore: await hasDirectoryChanges(trx, last) };
+  return { requested, revoked: [...ids, ...woken], accounts, isMore: await hasDirectoryChanges(trx, last) };
 }
 
 function listRevoked(changes: readonly RecordedChange[]): readonly RevocationRequest[] {

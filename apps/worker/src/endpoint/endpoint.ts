@@ -31,6 +31,8 @@ export interface Endpoint {
   readonly concurrency: number;
   /** Whether a difference that Branchward did not cause is repaired, or reported alone. */
   readonly drift: "repair" | "report";
+  /** How accounts are kept there (rule C5); null where they are only looked up. */
+  readonly accounts: { readonly adopt: "review" | "auto" } | null;
   /** Template of entitlement group names. */
   readonly displayName: string;
   /** Opens a client behind the endpoint's gate, whose calls are reported to `onCall`. */
@@ -159,7 +161,8 @@ function parseExtension(value: unknown): BranchEntitlement | null {
   return value as BranchEntitlement;
 }
 
-function toUpstreamError(error: unknown): AppError {
+/** What a failed call means to a run. */
+export function toUpstreamError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (!(error instanceof ScimClientError)) throw error;
   const details = { status: error.status, scimType: error.scimType, outcomeUnknown: error.outcomeUnknown };

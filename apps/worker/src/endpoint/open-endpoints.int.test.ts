@@ -70,6 +70,7 @@ async function open(over: Partial<EndpointConfiguration>, sources: Partial<Endpo
     await openEndpoints([configuration], {
       db: context.database.db,
       env: { TOKEN: "token" },
+      adopt: "review",
       builtin: { url: "", token: "" },
       ...sources,
     }),

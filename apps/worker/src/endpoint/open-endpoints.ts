@@ -15,6 +15,8 @@ export interface EndpointSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where the built-in directory is and the worker's token for it, unless the configuration says otherwise. */
   readonly builtin: { readonly url: string; readonly token: string };
+  /** What an account found by its name is worth. */
+  readonly adopt: "review" | "auto";
   /** How names become addresses; the system's way unless given. */
   readonly lookup?: typeof resolveName;
 }
@@ -53,9 +55,9 @@ export async function openEndpoints(
 
 async function openEndpoint(
   configuration: EndpointConfiguration,
-  { db, env, builtin, url, agent }: EndpointSources & { readonly url: string; readonly agent: Agent },
+  { db, env, builtin, adopt, url, agent }: EndpointSources & { readonly url: string; readonly agent: Agent },
 ): Promise<Endpoint> {
-  const { name, type, token, concurrency, displayName, probeEveryMs } = configuration;
+  const { name, type, token, concurrency, drift, displayName, probeEveryMs } = configuration;
   const credentials =
     token === null
       ? createFixedCredentials(builtin.token)
@@ -75,6 +77,8 @@ async function openEndpoint(
     name,
     builtin: type === "builtin",
     concurrency,
+    drift,
+    accounts: configuration.accounts && type !== "builtin" ? { adopt } : null,
     displayName,
     findRefusal: () => gate.findRefusal(),
     connect: (onCall, { lane = "reconcile", beforeWrite } = {}) =>

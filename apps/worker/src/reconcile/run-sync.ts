@@ -13,6 +13,7 @@ import {
   type UserId,
   type Verdict,
 } from "@branchward/core";
+import type { Queues } from "@branchward/queue";
 import type { ScimClient } from "@branchward/scim";
 import {
   type Database,
@@ -23,7 +24,7 @@ import {
   recordGroupIntents,
   renewLease,
 } from "@branchward/store";
-import { createAccountLookup } from "../endpoint/accounts.ts";
+import { createAccountLookup, doubtAccounts } from "../accounts/account-lookup.ts";
 import {
   applyOperation,
   type Endpoint,
@@ -40,6 +41,7 @@ import type { Timeline } from "./timeline.ts";
 
 export interface SyncRun {
   readonly db: Database;
+  readonly queues: Queues;
   readonly pairingWindowMs: number;
   readonly endpoint: Endpoint;
   readonly lease: Lease;
@@ -74,14 +76,21 @@ export async function runSync(run: SyncRun): Promise<SyncResult> {
   const { timeline } = run;
   timeline.enter("read");
   // A write may wait for its turn at the endpoint, so that the lease is looked at when it is sent.
-  const client = run.endpoint.connect((call) => timeline.addCall(call), { beforeWrite: () => holdLease(run) });
+  const client = run.endpoint.connect((call) => timeline.addCall(call), {
+    lane: run.isRevocation ? "revocation" : "reconcile",
+    beforeWrite: () => holdLease(run),
+  });
   const before = await readActual(client, run);
-  const accountOf = await createAccountLookup(client, run.endpoint, run.scope);
+  const lookup = { ...run, scopeId: run.lease.scopeId };
+  const accountOf = await createAccountLookup(client, lookup, run.scope);
   const actual = run.isRevocation ? await addLedgerMembers(run, { actual: before, accountOf }) : before;
   const chosen = await choosePlan(run, { actual, accountOf });
   const { plan } = chosen;
   if (plan.operations.length > 0) timeline.enter("write");
-  const created = await writePlan(client, run, plan);
+  const created = await writePlan(client, run, plan).catch(async (error: unknown) => {
+    await doubtAccounts(run, listAdded(plan), error);
+    throw error;
+  });
   const effective = plan.effective.map((group) => ({
     ...group,
     groupId: group.groupId ?? created.get(group.entitlement) ?? null,
@@ -90,6 +99,7 @@ export async function runSync(run: SyncRun): Promise<SyncResult> {
   // A scope already equal makes no write (rule C8), and the read that showed it is the proof.
   const read = plan.operations.length === 0 ? before : await readBack(client, effective, plan.gone);
   const judgement = judgeSync({ expected: { effective, gone: plan.gone }, read, before, earlier: [] });
+  if (judgement.verdict !== "verified") await doubtAccounts(run, listAdded(plan));
   return {
     ...chosen,
     verdict: toVerdict(chosen, judgement),
@@ -117,6 +127,10 @@ function toVerdict({ plan, suspended, isDriftLeft }: ChosenPlan, { verdict }: Ju
 /** At the built-in directory a member's id is the user's own (rule C5). */
 function parseUserId(member: string): UserId | null {
   return isUuid(member) ? (member as UserId) : null;
+}
+
+function listAdded({ operations }: Plan): readonly UserId[] {
+  return operations.flatMap((one) => ("additions" in one ? one.additions.map(({ userId }) => userId) : []));
 }
 
 interface KeptQuestion {

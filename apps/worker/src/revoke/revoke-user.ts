@@ -1,15 +1,14 @@
 /** Removes one user from everything that the ledger says they hold, scope by scope, each verified by a read. */
 import { hostname } from "node:os";
-import { AppError } from "@branchward/core";
+import { AppError, type UserId } from "@branchward/core";
 import type { ScimClient } from "@branchward/scim";
 import {
   endMemberships,
   type HeldMembership,
   insertSync,
   type Lease,
-  listApprovedRemovals,
   listHeldBy,
-  listMassDeactivations,
+  listKeptAccounts,
   listUsersById,
   notify,
   releaseLease,
@@ -17,12 +16,14 @@ import {
   verifyAgain,
 } from "@branchward/store";
 import { uuidv7 } from "uuidv7";
+import { deactivateAccount } from "../accounts/reconcile-account.ts";
 import { applyOperation, type Endpoint, readGroup } from "../endpoint/endpoint.ts";
 import { LEASE_MS, VERIFY_AGAIN_MS } from "../reconcile/lease-times.ts";
 import type { ReconcileDeps } from "../reconcile/reconcile-scope.ts";
 import { createTimeline, type Timeline } from "../reconcile/timeline.ts";
+import { isWithheld } from "./is-withheld.ts";
 
-/** How far a run came; it is about scopes. */
+/** How far a run came; it is about scopes, and accounts that are kept. */
 export interface Revoked {
   readonly total: number;
   readonly outstanding: number;
@@ -49,10 +50,14 @@ export async function revokeUser(deps: RevokeDeps, userId: string, cause: string
   const task = { userId, userName: user?.userName ?? null, cause };
   const failures: string[] = [];
   const byEndpoint = Map.groupBy(scopes, ([first]) => first?.endpoint ?? "");
+  const accounts = new Set(await listKeptAccounts(deps.db, userId));
   await Promise.all(
-    [...byEndpoint].map(async ([name, pending]) => {
+    [...accounts.union(new Set(byEndpoint.keys()))].map(async (name) => {
       const endpoint = deps.endpoints.get(name);
       if (endpoint === undefined) return;
+      const openAccount = accounts.has(name) ? await closeAccount(deps, { endpoint: name, userId }) : null;
+      if (openAccount !== null) failures.push(openAccount);
+      const pending = byEndpoint.get(name) ?? [];
       const work = async (): Promise<void> => {
         for (let memberships = pending.pop(); memberships !== undefined; memberships = pending.pop()) {
           const failure = await revokeIn(deps, { ...task, endpoint, memberships });
@@ -62,21 +67,22 @@ export async function revokeUser(deps: RevokeDeps, userId: string, cause: string
       await Promise.all(Array.from({ length: PARALLEL_PER_ENDPOINT }, work));
     }),
   );
-  return { total: scopes.length, outstanding: failures.length, lastError: failures[0] ?? null };
+  return { total: scopes.length + accounts.size, outstanding: failures.length, lastError: failures[0] ?? null };
 }
 
-/** Writes for one of too many wait, while decisions deny them at once (rule C2). */
-async function isWithheld({ db, activePolicy }: RevokeDeps, userId: string): Promise<boolean> {
-  const active = await activePolicy.find(db);
-  if (active === undefined) return false;
-  const mass = await listMassDeactivations(db, active.policy.guards);
-  const one = mass.flatMap(({ userIds }) => userIds).find((id) => id === userId);
-  if (one === undefined) return false;
-  const approved = await listApprovedRemovals(db, { scopeId: NO_SCOPE, userIds: [one] });
-  return !approved.some(({ entitlement, reference }) => entitlement === null && reference === null);
+/** The account is closed first (rule C3); what keeps it open does not keep the groups. */
+async function closeAccount(
+  deps: RevokeDeps,
+  account: { readonly endpoint: string; readonly userId: string },
+): Promise<string | null> {
+  try {
+    await deactivateAccount(deps, { ...account, userId: parseUserId(account.userId) });
+    return null;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return `the account at ${account.endpoint}: ${error.message}`;
+  }
 }
-
-const NO_SCOPE = "00000000-0000-0000-0000-000000000000";
 
 interface ScopeTask {
   readonly userId: string;
@@ -97,7 +103,7 @@ async function revokeIn({ db, queues, log }: RevokeDeps, task: ScopeTask): Promi
   const lease = await seizeLease(db, first.scopeId, { holder, leaseMs: LEASE_MS });
   if (lease === undefined) return null;
   timeline.enter("write");
-  const client = task.endpoint.connect((call) => timeline.addCall(call));
+  const client = task.endpoint.connect((call) => timeline.addCall(call), { lane: "revocation" });
   try {
     const failure = await removeFromGroups(client, task, lease);
     timeline.enter("record");
@@ -149,8 +155,8 @@ async function tryRemoval(
   }
 }
 
-function parseUserId(id: string): Parameters<typeof listApprovedRemovals>[1]["userIds"][number] {
-  return id as ReturnType<typeof parseUserId>;
+function parseUserId(id: string): UserId {
+  return id as UserId;
 }
 
 interface Recorded extends ScopeTask {

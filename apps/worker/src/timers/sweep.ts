@@ -4,6 +4,7 @@ import {
   type Database,
   type DueScope,
   expireGrants,
+  listAccountsToReconcile,
   listDueAudits,
   listDueRevocations,
   listUnreconciled,
@@ -14,6 +15,7 @@ import {
   settleEndedHolds,
   settleScopeFindings,
 } from "@branchward/store";
+import { raiseAccountFindings } from "../accounts/account-findings.ts";
 
 export interface SweepDeps {
   readonly db: Database;
@@ -74,6 +76,9 @@ export function createSweep(deps: SweepDeps) {
       await queues.enqueueMissing({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
     }
     await db.transaction().execute((trx) => settleScopeFindings(trx));
+    const accounts = await listAccountsToReconcile(db, { quietMs: QUIET_MS, limit: BATCH });
+    for (const account of accounts) await queues.enqueueAccount(account);
+    await raiseAccountFindings(db);
     await queues.enqueueDirectoryChanged();
   };
 }

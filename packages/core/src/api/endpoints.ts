@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { timestamp, verdict } from "./common.ts";
+import { pageQuery, timestamp, verdict } from "./common.ts";
 
 /** A configured endpoint and how it stands. */
 export const endpointItem = z
@@ -41,3 +41,37 @@ export const endpointItem = z
 export type EndpointItem = z.output<typeof endpointItem>;
 
 export const endpointList = z.object({ items: z.array(endpointItem) });
+
+const accountState = z.enum(["linked", "pending-approval", "rejected", "missing", "ambiguous", "quarantined", "ended"]);
+
+/** Who a directory user is at an endpoint (rule C5). */
+export const accountItem = z
+  .object({
+    userId: z.uuid(),
+    userName: z.string(),
+    /** The endpoint's id: the account, or the candidate that waits for approval or was rejected. */
+    accountId: z.string().nullable(),
+    /** `ended`: the directory's user was deleted. */
+    state: accountState,
+    since: timestamp,
+    createdByUs: z.boolean(),
+    deactivatedByUs: z.boolean(),
+    /** When it was last looked at; null before, or when another look is asked for. */
+    verifiedAt: timestamp.nullable(),
+    /** Why the last look failed; null when it did not. */
+    error: z.string().nullable(),
+  })
+  .meta({ id: "Account" });
+export type AccountItem = z.output<typeof accountItem>;
+
+export const accountQuery = pageQuery.omit({ cursor: true }).extend({
+  state: accountState.optional(),
+  /** `nextCursor` of the page before. */
+  cursor: z.uuid().optional(),
+});
+
+export const accountDecisionBody = z.strictObject({
+  /** The user's id, or the name that the account is listed under. */
+  user: z.string().min(1).max(1_024),
+  decision: z.enum(["approve", "reject"]),
+});

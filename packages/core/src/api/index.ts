@@ -24,7 +24,15 @@ export {
   replayBody,
   type ReplayItem,
 } from "./deliveries.ts";
-export { type EndpointItem, endpointList } from "./endpoints.ts";
+export {
+  accountDecisionBody,
+  type AccountItem,
+  accountItem,
+  accountQuery,
+  type EndpointItem,
+  endpointItem,
+  endpointList,
+} from "./endpoints.ts";
 export { eventsQuery, type LiveEvent, liveEvent } from "./events.ts";
 export { grantBody, type GrantItem, grantItem, grantQuery } from "./grants.ts";
 export { bindingBody, type BindingItem, bindingItem } from "./groups.ts";

@@ -141,21 +141,6 @@ accounts: { adopt: auto }
 });
 
 describe("problems of a configuration", () => {
-  it("are networks that are none, and probes without a pause", () => {
-    const endpoint = `{ name: hg, url: "https://hg.example.com/scim/v2", token: { env: T }, accounts: false`;
-    expect(
-      complaints(`endpoints:
-  - ${endpoint}, allow: ["10.0.0.0/8", "10.0.0.1", "example.com/8"] }
-  - ${endpoint.replace("hg,", "git,")}, allow: [], probeEvery: 0s }
-`),
-    ).toEqual([
-      '2 endpoints[0].allow[1]: "10.0.0.1" is not a network: write 10.0.0.0/8 or fd00::/8',
-      '2 endpoints[0].allow[2]: "example.com/8" is not a network: write 10.0.0.0/8 or fd00::/8',
-      "3 endpoints[1].allow: must not be empty",
-      "3 endpoints[1].probeEvery: must be between 250ms and 1h",
-    ]);
-  });
-
   it("are all told at once, with line and path, and one fault hides no other", () => {
     expect(
       complaints(`

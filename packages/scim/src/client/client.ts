@@ -16,9 +16,11 @@ import { patchMembers, type MemberPatchOptions } from "./member-patches.ts";
 import { toEqualityFilter, type ScimMemberDelta, type ScimOperation } from "./operations.ts";
 import {
   parseGroup,
+  parseSchemas,
   parseServiceProviderConfig,
   parseUser,
   type ScimGroup,
+  type ScimSchemaSummary,
   type ScimServiceProviderConfig,
   type ScimUser,
 } from "./resources.ts";
@@ -58,6 +60,7 @@ export interface ScimUserCalls {
   getUser(id: string, options?: CallOptions): Promise<ScimUser>;
   findUsers(filter: string | undefined, options?: FindOptions): Promise<readonly ScimUser[]>;
   createUser(user: JsonObject, options?: CallOptions): Promise<ScimUser>;
+  replaceUser(id: string, user: JsonObject, options?: WriteOptions): Promise<WriteAnswer>;
   patchUser(id: string, operations: readonly ScimOperation[], options?: WriteOptions): Promise<WriteAnswer>;
   deleteUser(id: string, options?: WriteOptions): Promise<void>;
 }
@@ -69,6 +72,8 @@ export interface ScimUserCalls {
  */
 export interface ScimClient extends ScimGroupCalls, ScimUserCalls {
   serviceProviderConfig(options?: CallOptions): Promise<ScimServiceProviderConfig>;
+  /** The schemas that the endpoint tells of, with the names of their attributes. */
+  schemas(options?: CallOptions): Promise<readonly ScimSchemaSummary[]>;
 }
 
 /** Makes a client; nothing is sent until it is used. */
@@ -79,6 +84,7 @@ export function createScimClient(options: ScimHttpOptions): ScimClient {
     ...createUserCalls(calls),
     serviceProviderConfig: (more) =>
       calls.get("/ServiceProviderConfig", ({ body }) => parseServiceProviderConfig(body), more),
+    schemas: (more) => calls.get("/Schemas", ({ body }) => parseSchemas(body), more),
   };
 }
 
@@ -122,12 +128,13 @@ function createGroupCalls(calls: ScimCalls): ScimGroupCalls {
   };
 }
 
-function createUserCalls({ get, find, post, patch, remove }: ScimCalls): ScimUserCalls {
+function createUserCalls({ get, find, post, put, patch, remove }: ScimCalls): ScimUserCalls {
   return {
     getUser: (id, more) => get(toUserPath(id), ({ body, etag }) => parseUser(body, etag), more),
     findUsers: (filter, more) => find({ path: "/Users", query: {}, parse: (body) => parseUser(body) }, filter, more),
     createUser: (user, more) =>
       post("/Users", withSchemas(userSchema.id, user), ({ body, etag }) => parseUser(body, etag), more),
+    replaceUser: (id, user, more) => put(toUserPath(id), withSchemas(userSchema.id, user), more),
     patchUser: (id, operations, more) => patch(toUserPath(id), operations, more),
     deleteUser: (id, more) => remove(toUserPath(id), more),
   };

@@ -48,6 +48,13 @@ export interface ScimServiceProviderConfig {
   readonly resource: JsonObject;
 }
 
+/** A schema as an endpoint told of it. */
+export interface ScimSchemaSummary {
+  readonly id: string;
+  /** Names of its top-level attributes. */
+  readonly attributes: readonly string[];
+}
+
 /** A page of a list. */
 export interface ScimPage {
   /** Undefined only where a cursor leads on, or led here. */
@@ -119,6 +126,18 @@ export function parseServiceProviderConfig(body: unknown): ScimServiceProviderCo
     paging: readPaging(feature("pagination")),
     resource: body,
   };
+}
+
+/** What is no schema among them is left out. @throws ShapeError */
+export function parseSchemas(body: unknown): readonly ScimSchemaSummary[] {
+  const { resources } = parsePage(body);
+  return resources.flatMap((resource) => {
+    if (!isJsonObject(resource)) return [];
+    const id = findText(resource, "id");
+    const attributes = ownValue(resource, "attributes");
+    if (id === undefined || !isJsonArray(attributes)) return [];
+    return [{ id, attributes: attributes.flatMap((one) => (isJsonObject(one) ? (findText(one, "name") ?? []) : [])) }];
+  });
 }
 
 function readBulkLimits(bulk: JsonObject): ScimServiceProviderConfig["bulkLimits"] {

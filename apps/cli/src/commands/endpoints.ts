@@ -1,0 +1,80 @@
+import { type AccountItem, accountItem, type EndpointItem, endpointList, page } from "@branchward/core/api";
+import { z } from "zod";
+import { connectApi, type ConnectionOptions } from "../api-client.ts";
+import { type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
+
+interface Common extends ConnectionOptions {
+  readonly json?: boolean;
+}
+
+/** `branchward endpoints list`: exit 1 while calls to one of them fail or are held back. */
+export async function list(context: CommandContext, options: Common): Promise<number> {
+  const api = await connectApi(context, options);
+  const { items } = await api.get("/v1/endpoints", endpointList);
+  if (options.json === true) writeJson(context, items);
+  else for (const item of items) writeLine(context.stdout, describeEndpoint(item));
+  return items.some(({ gate }) => gate.breaker !== "closed") ? EXIT.failed : EXIT.ok;
+}
+
+function describeEndpoint({ name, type, url, scopes, concurrency, gate }: EndpointItem): string {
+  const counts = Object.entries(scopes).flatMap(([verdict, count]) => (count === 0 ? [] : [`${count} ${verdict}`]));
+  const calls = `${gate.limit ?? concurrency} of ${concurrency} calls at once`;
+  return [name, type, url ?? "-", counts.join(", ") || "no scopes", describeGate(gate) ?? calls].join("  ");
+}
+
+function describeGate({ breaker, since, blockedUntil, lastFailure }: EndpointItem["gate"]): string | undefined {
+  if (breaker !== "closed") return `${breaker} since ${since ?? "-"}: ${lastFailure?.message ?? "calls fail"}`;
+  return blockedUntil === null ? undefined : `asked to be left alone until ${blockedUntil}`;
+}
+
+export interface AccountsOptions extends Common {
+  readonly name: string;
+  readonly decision?: string;
+  readonly user?: string;
+  readonly state?: string;
+}
+
+/** `branchward endpoints accounts`: lists, or decides on one that waits for approval. */
+export async function accounts(context: CommandContext, options: AccountsOptions): Promise<number> {
+  if (options.decision !== undefined) return decide(context, options);
+  const api = await connectApi(context, options);
+  const items: AccountItem[] = [];
+  for (let cursor: string | null = ""; cursor !== null;) {
+    const query = new URLSearchParams({
+      limit: "200",
+      ...(options.state === undefined ? {} : { state: options.state }),
+    });
+    if (cursor !== "") query.set("cursor", cursor);
+    const found: z.output<typeof accountPage> = await api.get(
+      `${toPath(options.name)}?${query.toString()}`,
+      accountPage,
+    );
+    items.push(...found.items);
+    cursor = found.nextCursor;
+  }
+  if (options.json === true) writeJson(context, items);
+  else for (const item of items) writeLine(context.stdout, describeAccount(item));
+  return EXIT.ok;
+}
+
+const accountPage = page(accountItem);
+
+function toPath(endpoint: string): string {
+  return `/v1/endpoints/${encodeURIComponent(endpoint)}/accounts`;
+}
+
+function describeAccount({ userName, state, accountId, since, error }: AccountItem): string {
+  return [userName, state, accountId ?? "-", `since ${since}`, ...(error === null ? [] : [error])].join("  ");
+}
+
+async function decide(context: CommandContext, { name, decision, user, ...options }: AccountsOptions): Promise<number> {
+  if ((decision !== "approve" && decision !== "reject") || user === undefined) {
+    writeLine(context.stderr, "write: branchward endpoints accounts NAME approve USER, or reject USER");
+    return EXIT.usage;
+  }
+  const api = await connectApi(context, options);
+  const decided = await api.post(toPath(name), { user, decision }, z.object({ userId: z.uuid() }));
+  if (options.json === true) writeJson(context, { ...decided, decision });
+  else writeLine(context.stdout, `${decision === "approve" ? "approved" : "rejected"}: ${user} at ${name}`);
+  return EXIT.ok;
+}

@@ -1,0 +1,198 @@
+/** What one look at an account does at the endpoint: find or make it, bring it to the directory's user, read it back. */
+import { randomBytes } from "node:crypto";
+import {
+  type AccountDecision,
+  type AccountOwner,
+  decideAccount,
+  type KnownAttributes,
+  listProfilePaths,
+  planKeyRemovals,
+  planProfileChanges,
+  toAccountProfile,
+  UpstreamError,
+  type UserId,
+} from "@branchward/core";
+import { type ScimClient, ScimClientError } from "@branchward/scim";
+import {
+  type AccountLease,
+  type AccountLink,
+  type AccountOutcome,
+  type Database,
+  isNameQuarantined,
+  listTakenAccounts,
+  noteAccount,
+} from "@branchward/store";
+import {
+  changeAccount,
+  type EndpointAccount,
+  findAccountsByExternalId,
+  findAccountsByUserName,
+  readAccount,
+} from "./endpoint-accounts.ts";
+
+export interface AccountRun {
+  readonly db: Database;
+  readonly client: ScimClient;
+  readonly lease: AccountLease;
+  readonly link: AccountLink;
+  /** Undefined when the directory's user was deleted. */
+  readonly owner: (AccountOwner & { readonly id: UserId }) | undefined;
+  readonly known: KnownAttributes;
+  readonly adopt: "review" | "auto";
+}
+
+/** @throws {UpstreamError} `account_diverged` when the account, read back, is not as it was written */
+export async function bringAccount(run: AccountRun): Promise<AccountOutcome> {
+  const { link, owner } = run;
+  const sought = await seekAccount(run);
+  const base = { ...link, userName: owner?.userName ?? link.userName };
+  if (sought.account === undefined) {
+    const state = owner === undefined ? "ended" : sought.state;
+    return { ...base, state, accountId: sought.accountId };
+  }
+  const { account } = sought;
+  const state = owner === undefined ? "ended" : "linked";
+  if (owner?.active !== true) {
+    const deactivatedByUs = await closeAccount(run, account);
+    return { ...base, state, accountId: account.id, deactivatedByUs };
+  }
+  const { written, deactivatedByUs } = await openAccount(run, owner, account);
+  const createdByUs = link.createdByUs || sought.isNew;
+  return { ...base, state, accountId: account.id, createdByUs, written, deactivatedByUs };
+}
+
+type Sought =
+  | { readonly account: EndpointAccount; readonly isNew: boolean }
+  | { readonly account: undefined; readonly state: AccountOutcome["state"]; readonly accountId: string | null };
+
+/** By the stored link, else as the rule says; made when there is none and the user is active. */
+async function seekAccount(run: AccountRun): Promise<Sought> {
+  const { client, link, owner } = run;
+  if (link.state === "linked" && link.accountId !== null) {
+    const account = await readAccount(client, link.accountId);
+    if (account !== undefined) return { account, isNew: false };
+  }
+  const found = await findAccounts(run);
+  const decision = await decide(run, found);
+  const account = "accountId" in decision ? found.all.find(({ id }) => id === decision.accountId) : undefined;
+  if (decision.kind === "linked" && account !== undefined) return { account, isNew: false };
+  if (decision.kind === "none" && owner?.active === true) return createAccount(run, owner);
+  const state = decision.kind === "none" ? "missing" : decision.kind;
+  return { account: undefined, state, accountId: account?.id ?? null };
+}
+
+interface FoundAccounts {
+  readonly byExternalId: readonly EndpointAccount[];
+  readonly byUserName: readonly EndpointAccount[];
+  readonly all: readonly EndpointAccount[];
+}
+
+async function findAccounts({ client, lease, owner }: AccountRun): Promise<FoundAccounts> {
+  const byExternalId = await findAccountsByExternalId(client, lease.userId);
+  // Of a deleted user nothing but what surely was theirs is touched.
+  const isNamed = byExternalId.every(({ externalId }) => externalId !== lease.userId) && owner !== undefined;
+  const byUserName = isNamed ? await findAccountsByUserName(client, owner.userName) : [];
+  return { byExternalId, byUserName, all: [...byExternalId, ...byUserName] };
+}
+
+async function decide({ db, lease, link, owner, adopt }: AccountRun, found: FoundAccounts): Promise<AccountDecision> {
+  const userName = owner?.userName ?? link.userName;
+  const accountIds = found.all.map(({ id }) => id);
+  return decideAccount({
+    ...found,
+    user: { id: lease.userId, userName },
+    taken: await listTakenAccounts(db, { ...lease, accountIds }),
+    rejected: new Set(link.state === "rejected" && link.accountId !== null ? [link.accountId] : []),
+    isNameQuarantined: found.byUserName.length > 0 && (await isNameQuarantined(db, userName)),
+    adopt,
+  });
+}
+
+async function createAccount({ db, client, lease, known }: AccountRun, owner: AccountOwner): Promise<Sought> {
+  const schemas = ["urn:ietf:params:scim:schemas:core:2.0:User", ...known.extensions.keys()];
+  const profile = toAccountProfile(owner, known);
+  const body = {
+    ...profile,
+    schemas: schemas.filter((uri) => !uri.includes(":extension:") || uri in profile),
+    active: true,
+  };
+  try {
+    const created = await client.createUser(body);
+    await noteAccount(db, lease, { createdByUs: true });
+    const account = await readAccount(client, created.id);
+    if (account === undefined) throw diverged("is not there after it was made");
+    return { account, isNew: true };
+  } catch (error) {
+    if (!(error instanceof ScimClientError)) throw error;
+    // The name is somebody's whom the filters do not show: nothing is guessed.
+    if (error.status === 409) return { account: undefined, state: "ambiguous", accountId: null };
+    if (!error.outcomeUnknown) throw error;
+    const [made, another] = (await findAccountsByExternalId(client, lease.userId)).filter(
+      ({ externalId }) => externalId === lease.userId,
+    );
+    if (made === undefined || another !== undefined) throw error;
+    return { account: made, isNew: true };
+  }
+}
+
+/** Deactivates an account, then takes keys and password away. @returns whether it is closed by us */
+async function closeAccount({ db, client, lease, link }: AccountRun, account: EndpointAccount): Promise<boolean> {
+  const isOpen = account.active !== false;
+  if (isOpen) {
+    // Noted before: after an unknown outcome it is still we who closed it.
+    await noteAccount(db, lease, { deactivatedByUs: true });
+    await changeAccount(client, account, [{ op: "replace", path: "active", value: false }]);
+  }
+  await changeAccount(client, account, planKeyRemovals(account.resource));
+  if (isOpen) await replacePassword(client, account);
+  const after = await readAccount(client, account.id);
+  if (after !== undefined && after.active !== false) throw diverged("was deactivated and does not say so");
+  if (after !== undefined && planKeyRemovals(after.resource).length > 0)
+    throw diverged("was locked and keeps its keys");
+  return isOpen || link.deactivatedByUs;
+}
+
+/** A password cannot be read, and not every endpoint has one: what refuses a new one is left as it is. */
+async function replacePassword(client: ScimClient, account: EndpointAccount): Promise<void> {
+  const value = randomBytes(32).toString("base64url");
+  try {
+    await client.patchUser(account.id, [{ op: "replace", path: "password", value }]);
+  } catch (error) {
+    if (!(error instanceof ScimClientError) || (error.status ?? 500) >= 500 || error.status === 429) throw error;
+  }
+}
+
+async function openAccount(
+  { db, client, lease, link, known }: AccountRun,
+  owner: AccountOwner,
+  account: EndpointAccount,
+): Promise<Pick<AccountOutcome, "written" | "deactivatedByUs">> {
+  const profile = toAccountProfile(owner, known);
+  const changes = planProfileChanges({ profile, actual: account.resource, written: link.written });
+  // Who else closed an account keeps it closed (rule C5).
+  const isOurs = account.active === false && link.deactivatedByUs;
+  const opening = isOurs ? [{ op: "replace", path: "active", value: true } as const] : [];
+  await changeAccount(client, account, [...changes, ...opening]);
+  if (changes.length + opening.length > 0) await verifyOpen(client, { account, owner, isOurs });
+  if (isOurs) await noteAccount(db, lease, { deactivatedByUs: false });
+  return { written: listProfilePaths(profile), deactivatedByUs: false };
+}
+
+async function verifyOpen(
+  client: ScimClient,
+  {
+    account,
+    owner,
+    isOurs,
+  }: { readonly account: EndpointAccount; readonly owner: AccountOwner; readonly isOurs: boolean },
+): Promise<void> {
+  const after = await readAccount(client, account.id);
+  if (after === undefined) throw diverged("is not there after it was written");
+  if (after.userName.toLowerCase() !== owner.userName.toLowerCase())
+    throw diverged(`still bears the name ${after.userName}`);
+  if (isOurs && after.active === false) throw diverged("was activated and does not say so");
+}
+
+function diverged(what: string): UpstreamError {
+  return new UpstreamError(`the account ${what}`, { code: "account_diverged", expose: true });
+}
