@@ -162,7 +162,17 @@ function addEndpointCommands(program: Command, context: CommandContext, done: Ru
     .action(async (name, decision, user, options) =>
       done(await (await import("./commands/endpoints.ts")).accounts(context, { name, decision, user, ...options })),
     );
+  withConnection(endpoints.command("retire <name>"))
+    .description(RETIRE_TEXT)
+    .option("--leave", "leave the groups there as they are, and forget them")
+    .option("--undo", "use the endpoint again")
+    .action(async (name, options) =>
+      done(await (await import("./commands/endpoints.ts")).retire(context, { name, ...options })),
+    );
 }
+
+const RETIRE_TEXT =
+  "give an endpoint up before it leaves the configuration: empty and delete our groups there, telling how far it is";
 
 const ACCOUNT_STATES = ["linked", "pending-approval", "rejected", "missing", "ambiguous", "quarantined", "ended"];
 

@@ -15,5 +15,9 @@ create table endpoint_states (
   -- What a probe of its behaviour showed.
   card jsonb,
   card_at timestamptz,
+  -- Our groups there are removed, or left and forgotten (rule B8).
+  retirement text check (retirement in ('remove', 'leave')),
+  retired_at timestamptz,
+  retired_by text,
   updated_at timestamptz not null default now()
 );

@@ -95,6 +95,15 @@ export {
   saveCallLimit,
   type ShownGate,
 } from "./endpoint-gates.ts";
+export {
+  countGroupsByEndpoint,
+  findRetirementMode,
+  listRetirements,
+  retireEndpoint,
+  type Retirement,
+  type RetirementMode,
+  undoRetirement,
+} from "./endpoint-retirements.ts";
 export { type EndpointState, listEndpointStates } from "./endpoint-states.ts";
 export {
   type Finding,

@@ -344,6 +344,9 @@ interface EndpointStatesTable {
   last_error_at: NullableTimestamp;
   card: ColumnType<unknown, string | null | undefined, string | null>;
   card_at: NullableTimestamp;
+  retirement: "remove" | "leave" | null;
+  retired_at: NullableTimestamp;
+  retired_by: string | null;
   updated_at: WithDefault<Date>;
 }
 

@@ -1,7 +1,14 @@
 import type { EndpointConfiguration } from "@branchward/core";
 import { type endpointItem, endpointList } from "@branchward/core/api";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
-import { type Database, listEndpointGates, listEndpointStates, type ShownGate } from "@branchward/store";
+import {
+  type Database,
+  listEndpointGates,
+  listEndpointStates,
+  listRetirements,
+  type Retirement,
+  type ShownGate,
+} from "@branchward/store";
 import type { z } from "zod";
 
 export interface EndpointDeps {
@@ -19,13 +26,18 @@ export function createEndpointRoute({ db, endpoints }: EndpointDeps): Route {
     responses: { 200: { description: "all of them, in the order of the configuration", body: endpointList } },
     async handle() {
       const names = endpoints.map(({ name }) => name);
-      const [states, gates] = await Promise.all([listEndpointStates(db, names), listEndpointGates(db, names)]);
+      const [states, gates, retirements] = await Promise.all([
+        listEndpointStates(db, names),
+        listEndpointGates(db, names),
+        listRetirements(db, names),
+      ]);
       const items = endpoints.flatMap(({ name, type, url, ci, concurrency }) => {
         const state = states.find(({ endpoint }) => endpoint === name);
         if (state === undefined) return [];
         const { endpoint: _, ...stands } = state;
         const gate = toGateItem(gates.find(({ endpoint }) => endpoint === name));
-        return [{ name, type, url, ci, concurrency, gate, ...stands }];
+        const retirement = toRetirementItem(retirements.find(({ endpoint }) => endpoint === name));
+        return [{ name, type, url, ci, concurrency, gate, retirement, ...stands }];
       });
       return answer(200, { items });
     },
@@ -36,5 +48,11 @@ export function createEndpointRoute({ db, endpoints }: EndpointDeps): Route {
 function toGateItem(gate: ShownGate | undefined): z.input<typeof endpointItem>["gate"] {
   if (gate === undefined) return { breaker: "closed", since: null, blockedUntil: null, limit: null, lastFailure: null };
   const { endpoint: _, ...shown } = gate;
+  return shown;
+}
+
+function toRetirementItem(retirement: Retirement | undefined): z.input<typeof endpointItem>["retirement"] {
+  if (retirement === undefined) return null;
+  const { endpoint: _, ...shown } = retirement;
   return shown;
 }

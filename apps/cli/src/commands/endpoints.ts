@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { type AccountItem, accountItem, type EndpointItem, endpointList, page } from "@branchward/core/api";
 import { z } from "zod";
 import { connectApi, type ConnectionOptions } from "../api-client.ts";
@@ -77,4 +78,54 @@ async function decide(context: CommandContext, { name, decision, user, ...option
   if (options.json === true) writeJson(context, { ...decided, decision });
   else writeLine(context.stdout, `${decision === "approve" ? "approved" : "rejected"}: ${user} at ${name}`);
   return EXIT.ok;
+}
+
+export interface RetireOptions extends Common {
+  readonly name: string;
+  readonly leave?: boolean;
+  readonly undo?: boolean;
+}
+
+/** How often `retire` looks how far it is. */
+const LOOK_EVERY_MS = 500;
+
+/** `branchward endpoints retire`: ends when no group of ours is left there; stopping it stops nothing but the telling. */
+export async function retire(
+  context: CommandContext,
+  { name, leave, undo, ...options }: RetireOptions,
+): Promise<number> {
+  if (leave === true && undo === true) {
+    writeLine(context.stderr, "write --leave or --undo, not both");
+    return EXIT.usage;
+  }
+  const api = await connectApi(context, options);
+  const action = undo === true ? "undo" : leave === true ? "leave" : "remove";
+  await api.post(`/v1/endpoints/${encodeURIComponent(name)}/retirement`, { action }, z.object({ scopes: z.int() }));
+  if (action === "undo") {
+    writeLine(context.stderr, `${name} is in use again`);
+    return EXIT.ok;
+  }
+  for (let before = -1; ;) {
+    const { items } = await api.get("/v1/endpoints", endpointList);
+    const item = items.find((one) => one.name === name);
+    const groups = item?.retirement?.groups ?? 0;
+    if (groups === 0)
+      return tellRetired(context, { name, ...(options.json === undefined ? {} : { json: options.json }) });
+    if (groups !== before) writeLine(context.stderr, `${groups} groups are left at ${name}${describeTrouble(item)}`);
+    before = groups;
+    await setTimeout(LOOK_EVERY_MS);
+  }
+}
+
+function tellRetired(
+  context: CommandContext,
+  { name, json }: { readonly name: string; readonly json?: boolean },
+): number {
+  if (json === true) writeJson(context, { endpoint: name, groups: 0 });
+  else writeLine(context.stdout, `${name} has no group of ours any more: take it out of the configuration`);
+  return EXIT.ok;
+}
+
+function describeTrouble(item: EndpointItem | undefined): string {
+  return item === undefined || item.scopes.failed === 0 ? "" : ` (${item.lastError?.message ?? "runs fail there"})`;
 }

@@ -20,7 +20,7 @@ import {
   type Logger,
   resolveSecrets,
 } from "@branchward/runtime";
-import { type ActivePolicy, createActivePolicy } from "@branchward/store";
+import { type ActivePolicy, countGroupsByEndpoint, createActivePolicy, type Database } from "@branchward/store";
 import { findReceiver } from "@branchward/vcs/receive";
 import { createAgentCheck, createTokenCheck, keepAdminToken, type KeptToken } from "./access.ts";
 import { openEndpoints, startWorker } from "@branchward/worker";
@@ -75,6 +75,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const record = stack.use(await openRecord(environment, log));
   const env = await options.secretEnv();
   const endpointNames = loaded.configuration.endpoints.map((endpoint) => endpoint.name);
+  await refuseLostEndpoints(record.db, endpointNames);
   const work = stack.use(await openWork(environment, record.url, endpointNames, log));
   const closing = new AbortController();
   const { roles = ROLES } = options;
@@ -99,6 +100,17 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     readPolicyFile: async () => worker?.readPolicyFile(),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+/** @throws {ConfigurationError} for an endpoint that left the configuration with groups of ours in it (rule B8) */
+async function refuseLostEndpoints(db: Database, configured: readonly string[]): Promise<void> {
+  for (const [endpoint, groups] of await countGroupsByEndpoint(db)) {
+    if (configured.includes(endpoint)) continue;
+    throw new ConfigurationError(
+      `endpoint ${endpoint} is not in the configuration and has ${groups} groups of ours, which nobody would keep in step: put it back, then run branchward endpoints retire ${endpoint}, or with --leave where it is gone for good`,
+      { code: "endpoint_not_retired" },
+    );
+  }
 }
 
 /**

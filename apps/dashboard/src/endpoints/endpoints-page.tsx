@@ -53,8 +53,16 @@ function Endpoint({ endpoint }: { readonly endpoint: EndpointItem }) {
 }
 
 /** Says why no calls are made, where none are. */
-function Gate({ endpoint: { concurrency, gate } }: { readonly endpoint: EndpointItem }) {
+function Gate({ endpoint: { concurrency, gate, retirement } }: { readonly endpoint: EndpointItem }) {
   const { breaker, since, blockedUntil, limit, lastFailure } = gate;
+  if (retirement !== null) {
+    return (
+      <p role="status" className="mb-3">
+        Retired by {retirement.by} <When at={retirement.at} />;{" "}
+        {retirement.groups === 0 ? "no group of ours is left there." : `${retirement.groups} groups are left there.`}
+      </p>
+    );
+  }
   if (breaker !== "closed" && since !== null) {
     return (
       <p role="status" className="mb-3 wrap-anywhere text-bad">

@@ -6,6 +6,7 @@ import {
   type AuditRound,
   continueAudit,
   type Database,
+  findRetirementMode,
   type ExpectedGroup,
   listExpectedGroups,
   listScopesOfIncarnations,
@@ -37,6 +38,8 @@ export function createAuditEndpoint(deps: AuditDeps) {
     const endpoint = deps.endpoints.get(name);
     const round = endpoint === undefined ? undefined : await continueAudit(deps.db, name);
     if (endpoint === undefined || round === undefined) return;
+    // What is left at a retired endpoint is no longer ours to look at (rule B8).
+    if ((await findRetirementMode(deps.db, name)) !== undefined) return;
     const begunAt = performance.now();
     const page = await readPage(endpoint, round);
     const spentMs = performance.now() - begunAt;
@@ -55,7 +58,7 @@ interface Page {
 }
 
 async function readPage(endpoint: Endpoint, { position }: AuditRound): Promise<Page> {
-  const client = endpoint.connect(() => undefined);
+  const client = endpoint.connect(() => undefined, { lane: "audit" });
   try {
     const { resources, next } = await client.readGroupPage({ position: position ?? undefined, pageSize: PAGE_SIZE });
     const ours = resources.filter(({ externalId }) => externalId === undefined || isOurExternalId(externalId));

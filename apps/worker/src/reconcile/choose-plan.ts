@@ -45,6 +45,7 @@ export async function choosePlan(run: SyncRun, { actual, accountOf }: Found): Pr
     pairingWindowMs: run.pairingWindowMs,
     accountOf,
     isRenaming: scope.strictNames.length > 0,
+    isRetired: scope.isRetired,
   };
   const whole = planSync(input);
   const guardRun = { db, scopeId: lease.scopeId, guards: scope.guards, bound: scope.knownGroups };

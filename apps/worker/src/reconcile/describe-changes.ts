@@ -128,6 +128,7 @@ const REMOVAL_TEXT: Readonly<Record<RemovalCause, string>> = {
   rename: "the former name's rules count until the rename is verified",
   deleted: "the branch was deleted",
   closed: "the branch is closed",
+  retired: "the endpoint is retired",
   merged: "the branch went on under another name",
   unmentioned: "no rule gives this entitlement here any more",
   "not-granted": "no rule grants it",

@@ -13,6 +13,7 @@ import {
   type Database,
   findBranch,
   findHold,
+  findRetirementMode,
   type Lease,
   listGroupBindings,
   listStrictNames,
@@ -33,6 +34,8 @@ export interface LoadedScope {
   readonly guards: Guards;
   /** True while a hold suspends repair. */
   readonly isHeld: boolean;
+  /** True where the endpoint is given up: all groups go. */
+  readonly isRetired: boolean;
   readonly now: Date;
 }
 
@@ -71,6 +74,10 @@ async function loadIn(
   const facts = await loadAccessFacts(trx, { policy: active.policy, branch, strictNames });
   const { id, state } = branch;
   const hold = await findHold(trx, { repositoryId: branch.repositoryId, incarnationId: id, endpoint: lease.endpoint });
+  // A retired endpoint holds nothing of any branch, as if all were deleted long ago (rule B8).
+  const isRetired = (await findRetirementMode(trx, lease.endpoint)) !== undefined;
+  const { id } = branch;
+  const state = isRetired ? "deleted" : branch.state;
   const knownGroups: KnownGroup[] = [];
   for (const one of [lease, ...merged]) knownGroups.push(...(await listKnownGroups(trx, one)));
   return {
@@ -81,11 +88,11 @@ async function loadIn(
       refType: branch.refType,
       vcs: branch.vcs,
       state,
-      endedAt: branch.endedAt,
+      endedAt: isRetired ? new Date(0) : branch.endedAt,
     },
     desired: computeDesired({
       ...facts,
-      incarnation: { ...facts.incarnation, id },
+      incarnation: { ...facts.incarnation, id, state },
       endpoint: { name: lease.endpoint },
     }),
     policyVersion: active.version,
@@ -94,6 +101,8 @@ async function loadIn(
     knownGroups,
     guards: active.policy.guards,
     isHeld: hold !== null,
+    isHeld: false,
+    isRetired,
     now: facts.now,
   };
 }

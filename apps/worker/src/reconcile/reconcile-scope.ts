@@ -11,6 +11,7 @@ import {
   acquireLease,
   type Database,
   findBranch,
+  findRetirementMode,
   type Lease,
   type LeaseRequest,
   listMergedScopes,
@@ -21,6 +22,7 @@ import {
 import type { Endpoint } from "../endpoint/endpoint.ts";
 import { LEASE_MS } from "./lease-times.ts";
 import { loadScope } from "./load-scope.ts";
+import { recordLeft } from "./record-left.ts";
 import { recordFailure, recordSync } from "./record-sync.ts";
 import { runSync } from "./run-sync.ts";
 import { createTimeline, type Timeline } from "./timeline.ts";
@@ -104,6 +106,9 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
       await releaseLease(deps.db, lease);
       if (endpoint !== undefined) await requestSurvivor(deps, branch.id);
       return undefined;
+    }
+    if ((await findRetirementMode(deps.db, lease.endpoint)) === "leave") {
+      return await recordLeft(deps.db, { lease, attempt, timeline });
     }
     const refusal = await endpoint.findRefusal();
     if (refusal !== undefined) throw refusal;

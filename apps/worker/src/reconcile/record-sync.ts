@@ -44,7 +44,7 @@ const RETRY_FIRST_MS = 1_000;
 const RETRY_CAP_MS = 5 * 60_000;
 
 /** One run of a scope, however it ended. */
-interface Ended {
+export interface Ended {
   readonly lease: Lease;
   /** Attempt of the job; 1 for the first. */
   readonly attempt: number;
@@ -191,7 +191,8 @@ export async function recordFailure(
   return requested === undefined ? undefined : { requested, verdict: "failed" };
 }
 
-function describeRun({ lease, attempt, timeline }: Ended) {
+/** What every record of a run has. */
+export function describeRun({ lease, attempt, timeline }: Ended) {
   return {
     ...timeline.read(),
     id: uuidv7(),

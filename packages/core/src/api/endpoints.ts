@@ -32,6 +32,10 @@ export const endpointItem = z
       limit: z.int().nullable(),
       lastFailure: z.object({ message: z.string(), at: timestamp }).nullable(),
     }),
+    /** Null for an endpoint in use. `groups`: those that are ours there still; at none the endpoint may go. */
+    retirement: z
+      .object({ mode: z.enum(["remove", "leave"]), at: timestamp, by: z.string(), groups: z.int() })
+      .nullable(),
     pendingSince: timestamp.nullable(),
     lastSync: z.object({ id: z.uuid(), verdict, finishedAt: timestamp }).nullable(),
     /** The last run that could not finish, however long ago; `lastSync` tells whether it still fails. */
@@ -74,4 +78,9 @@ export const accountDecisionBody = z.strictObject({
   /** The user's id, or the name that the account is listed under. */
   user: z.string().min(1).max(1_024),
   decision: z.enum(["approve", "reject"]),
+});
+
+export const retirementBody = z.strictObject({
+  /** `leave`: the groups stay there and are no longer ours; `undo`: the endpoint is in use again. */
+  action: z.enum(["remove", "leave", "undo"]),
 });

@@ -32,6 +32,7 @@ export {
   type EndpointItem,
   endpointItem,
   endpointList,
+  retirementBody,
 } from "./endpoints.ts";
 export { eventsQuery, type LiveEvent, liveEvent } from "./events.ts";
 export { grantBody, type GrantItem, grantItem, grantQuery } from "./grants.ts";

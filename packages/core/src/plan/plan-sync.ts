@@ -256,6 +256,7 @@ const causeOfState = { active: null, closed: "closed", deleted: "deleted" } as c
 
 function causeOf(input: PlanInput, group: HeldGroup, userId: UserId | null): RemovalCause {
   const { branch, desired, isRenaming = false } = input;
+  if (input.isRetired === true) return "retired";
   if (group.isMerged) return "merged";
   const ofState = causeOfState[branch.state];
   if (ofState !== null) return ofState;

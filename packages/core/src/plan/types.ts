@@ -63,11 +63,20 @@ export interface PlanInput {
   readonly accountOf: (userId: UserId) => string | undefined;
   /** While a rename is not verified whoever loses loses by it, and no guard looks at that (rules A5, C1). */
   readonly isRenaming?: boolean;
+  /** The endpoint is given up: whoever loses loses by that (rule B8). */
+  readonly isRetired?: boolean;
   /** Keys of removals that guards keep back (`removalKey`); the members stay in the effective set (rule C1). */
   readonly keptBack?: ReadonlySet<string>;
 }
 
-export type RemovalCause = Exclusion["cause"] | "deleted" | "closed" | "merged" | "unmentioned" | "not-granted";
+export type RemovalCause =
+  | Exclusion["cause"]
+  | "deleted"
+  | "closed"
+  | "merged"
+  | "retired"
+  | "unmentioned"
+  | "not-granted";
 
 export interface Addition {
   readonly member: string;

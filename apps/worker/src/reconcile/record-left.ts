@@ -1,0 +1,28 @@
+/** Forgets what a scope has at an endpoint that is left as it is (rule B8): nothing is asked there and nothing written. */
+import { type Database, endLedgerOf, insertSync, notify, saveGroupBindings, settleScope } from "@branchward/store";
+import type { Reached } from "./reconcile-scope.ts";
+import { describeRun, type Ended } from "./record-sync.ts";
+
+/** @returns undefined when the lease was lost */
+export async function recordLeft(db: Database, ended: Ended): Promise<Reached | undefined> {
+  const { lease, timeline } = ended;
+  timeline.enter("record");
+  return db.transaction().execute(async (trx) => {
+    const outcome = { verdict: "verified", mismatches: [], dueAt: null, failures: 0, settledNames: [] } as const;
+    const requested = await settleScope(trx, lease, outcome);
+    if (requested === undefined) return undefined;
+    await saveGroupBindings(trx, lease.scopeId, []);
+    await endLedgerOf(trx, lease.scopeId, "left");
+    await insertSync(trx, {
+      ...describeRun(ended),
+      policyVersionId: null,
+      verdict: "verified",
+      mismatches: [],
+      changes: [],
+      unchanged: [],
+      error: null,
+    });
+    await notify(trx, "scopes", lease.incarnationId);
+    return { requested, verdict: "verified" as const };
+  });
+}
