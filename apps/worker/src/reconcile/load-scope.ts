@@ -72,11 +72,10 @@ async function loadIn(
     throw new UnavailableError("the branch was merged just now", { code: "merged" });
   const strictNames = await listStrictNames(trx, branch.id, lease.endpoint);
   const facts = await loadAccessFacts(trx, { policy: active.policy, branch, strictNames });
-  const { id, state } = branch;
+  const { id } = branch;
   const hold = await findHold(trx, { repositoryId: branch.repositoryId, incarnationId: id, endpoint: lease.endpoint });
   // A retired endpoint holds nothing of any branch, as if all were deleted long ago (rule B8).
   const isRetired = (await findRetirementMode(trx, lease.endpoint)) !== undefined;
-  const { id } = branch;
   const state = isRetired ? "deleted" : branch.state;
   const knownGroups: KnownGroup[] = [];
   for (const one of [lease, ...merged]) knownGroups.push(...(await listKnownGroups(trx, one)));
@@ -101,7 +100,6 @@ async function loadIn(
     knownGroups,
     guards: active.policy.guards,
     isHeld: hold !== null,
-    isHeld: false,
     isRetired,
     now: facts.now,
   };
