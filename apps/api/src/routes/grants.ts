@@ -34,7 +34,7 @@ import {
 } from "@branchward/store";
 import type { z } from "zod";
 import { getBranchNamed } from "../branch-question.ts";
-import { enqueueAll } from "../enqueue-all.ts";
+import { enqueueAll, enqueueEnded, requestEnded } from "../enqueue-all.ts";
 import { toFilter, toPage } from "./page.ts";
 
 export interface GrantDeps {
@@ -190,7 +190,8 @@ function decideRoute(deps: GrantDeps, decision: Decision): Route {
     async handle({ params, principal }) {
       const by = principal?.client ?? "";
       const requested = await deps.db.transaction().execute((trx) => decideIn(trx, decision, { id: params.id, by }));
-      await enqueueAll(deps.queues, requested, "ci");
+      if (decision.verb === "revoke") await enqueueEnded(deps.queues, requested);
+      else await enqueueAll(deps.queues, requested, "ci");
       return answer(200, toItem(await getGrant(deps.db, params.id)));
     },
   });
@@ -211,7 +212,8 @@ async function decideIn(
     });
   }
   await decide(trx, id, by);
-  return grant.state === "approved" || verb === "approve" ? wake(trx, grant.incarnation) : [];
+  if (verb === "approve") return wake(trx, grant.incarnation);
+  return grant.state === "approved" ? requestEnded(trx, [grant.incarnation], "grant") : [];
 }
 
 /** Exactly the scopes of that incarnation. */

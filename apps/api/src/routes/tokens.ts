@@ -9,11 +9,10 @@ import {
   findToken,
   insertToken,
   listTokens,
-  requestScopesOf,
   revokeToken,
 } from "@branchward/store";
 import { z } from "zod";
-import { enqueueAll } from "../enqueue-all.ts";
+import { enqueueEnded, requestEnded } from "../enqueue-all.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -99,9 +98,9 @@ function revokeRoute({ db, queues }: TokenDeps): Route {
       const requested = await db.transaction().execute(async (trx) => {
         if (!(await revokeToken(trx, params.id))) throw noToken(params.id);
         const left = await endCheckoutsOfToken(trx, params.id);
-        return requestScopesOf(trx, new Map(left.map((id) => [id, "checkout"])));
+        return requestEnded(trx, left, "checkout");
       });
-      await enqueueAll(queues, requested);
+      await enqueueEnded(queues, requested);
       return answer(200, { revoked: params.id });
     },
   });
