@@ -153,6 +153,7 @@ async function checkEffect(deps: GrantDeps, { branch, userId, entitlement }: Ask
 
 interface Decision {
   readonly verb: "approve" | "reject" | "revoke";
+  readonly path: string;
   readonly summary: string;
   readonly from: readonly GrantRow["state"][];
   readonly decide: (trx: Queryable, id: string, by: string) => Promise<void>;
@@ -161,13 +162,21 @@ interface Decision {
 const DECISIONS: readonly Decision[] = [
   {
     verb: "approve",
+    path: "/v1/grants/:id/approve",
     summary: "Approve an emergency grant; its time begins now; not by who asked",
     from: ["requested"],
     decide: approveGrant,
   },
-  { verb: "reject", summary: "Reject an emergency grant", from: ["requested"], decide: rejectGrant },
+  {
+    verb: "reject",
+    path: "/v1/grants/:id/reject",
+    summary: "Reject an emergency grant",
+    from: ["requested"],
+    decide: rejectGrant,
+  },
   {
     verb: "revoke",
+    path: "/v1/grants/:id/revoke",
     summary: "End an emergency grant before its time, or take a request back",
     from: ["requested", "approved"],
     decide: revokeGrant,
@@ -177,7 +186,7 @@ const DECISIONS: readonly Decision[] = [
 function decideRoute(deps: GrantDeps, decision: Decision): Route {
   return defineRoute({
     method: "post",
-    path: `/v1/grants/:id/${decision.verb}`,
+    path: decision.path,
     summary: decision.summary,
     scope: "admin",
     params: idParams,
