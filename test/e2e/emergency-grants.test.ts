@@ -65,6 +65,9 @@ describe("an emergency grant", () => {
     expect(await isAllowed("acme/approved")).toBe(true);
     await system.branches.expectHolders(id, { push: ["alice", "bob"] });
     await system.branches.settle(id);
+    const shown = await system.api.request(`/v1/branches/${id}`);
+    expect(shown.body).toMatchObject({ grants: [{ id: asked.id, state: "approved" }], holds: [] });
+    expect(JSON.stringify(shown.body)).toContain('"approvedBy":"olga"');
     const [sync] = await system.api.listSyncs(id);
     expect(sync).toMatchObject({ reason: "grant", added: 1 });
     const details = await system.api.request(`/v1/syncs/${sync?.id ?? ""}`);

@@ -50,6 +50,8 @@ describe("a hold", () => {
     const id = await pushBranch("acme/held");
     const made = await hold("acme/held");
     expect(made).toMatchObject({ state: "standing", madeBy: "admin", reason: "by hand" });
+    const shown = await system.api.request(`/v1/branches/${id}`);
+    expect(shown.body).toMatchObject({ grants: [], holds: [{ id: made.id }] });
     expect(await verdictOf(id)).toBe("held");
     await takeFromBob(id);
     await recheck(id, "acme/held");

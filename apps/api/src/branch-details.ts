@@ -6,7 +6,9 @@ import {
   type Database,
   type GroupBinding,
   listBranchHistory,
+  listGrants,
   listGroupBindings,
+  listHolds,
   listIncarnationsOf,
   listScopesOf,
   listStandingCheckouts,
@@ -16,7 +18,7 @@ import {
   type ScopeState,
   type StandingCheckout,
 } from "@branchward/store";
-import { toBranchItem } from "./items.ts";
+import { toBranchItem, toGrantItem, toHoldItem } from "./items.ts";
 
 export interface BranchDetailDeps {
   readonly db: Database;
@@ -24,6 +26,7 @@ export interface BranchDetailDeps {
 }
 
 const MAX_EVENTS = 100;
+const MAX_GRANTS = 20;
 
 /** Names of users by their directory id. */
 type UserNames = ReadonlyMap<string, string>;
@@ -38,10 +41,16 @@ interface DesiredScope {
 /** All that is known of a branch. */
 export async function findBranchDetails(deps: BranchDetailDeps, branch: BranchRow) {
   const { db } = deps;
-  const [incarnations, events, checkouts, { scopes, userNames }] = await Promise.all([
+  const [incarnations, events, checkouts, grants, holds, { scopes, userNames }] = await Promise.all([
     listIncarnationsOf(db, branch),
     listBranchHistory(db, branch.id, MAX_EVENTS),
     listStandingCheckouts(db, branch.id),
+    listGrants(db, { limit: MAX_GRANTS, incarnation: branch.id }),
+    listHolds(db, {
+      limit: MAX_GRANTS,
+      state: "standing",
+      of: { repositoryId: branch.repositoryId, incarnationId: branch.id },
+    }),
     listDesiredScopes(deps, branch),
   ]);
   const visitors = await nameUsers(db, checkouts);
@@ -50,6 +59,8 @@ export async function findBranchDetails(deps: BranchDetailDeps, branch: BranchRo
     incarnations: incarnations.map(toBranchItem),
     events: [...events],
     checkouts: checkouts.map((checkout) => toCheckout(checkout, scopes, visitors)),
+    grants: grants.map(toGrantItem),
+    holds: holds.map(toHoldItem),
     scopes: scopes.map((each) => toScope(each, userNames)),
   };
 }
@@ -104,7 +115,8 @@ function findExpiry(scopes: readonly DesiredScope[], userId: UserId): Date | nul
   const ends = scopes
     .flatMap(({ desired }) => desired?.entitlements ?? [])
     .flatMap(({ members }) => members.filter((member) => member.userId === userId))
-    .flatMap(({ reasons }) => reasons.flatMap(({ until }) => (until === null ? [] : [until.getTime()])));
+    .flatMap(({ reasons }) => reasons.filter(({ kind }) => kind === "just-in-time"))
+    .flatMap(({ until }) => (until === null ? [] : [until.getTime()]));
   return ends.length === 0 ? null : new Date(Math.max(...ends));
 }
 

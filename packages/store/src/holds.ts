@@ -91,6 +91,8 @@ export interface HoldFilter {
   /** `seq` of the last row of the page before. */
   readonly before?: number;
   readonly state?: HoldRow["state"];
+  /** Those that cover this branch. */
+  readonly of?: { readonly repositoryId: string; readonly incarnationId: string };
 }
 
 /** Newest first. */
@@ -98,6 +100,14 @@ export async function listHolds(db: Queryable, filter: HoldFilter): Promise<read
   let query = selectHolds(db).orderBy("holds.seq", "desc").limit(filter.limit);
   if (filter.before !== undefined) query = query.where("holds.seq", "<", filter.before);
   if (filter.state !== undefined) query = query.where(stateNow, "=", filter.state);
+  const { of } = filter;
+  if (of !== undefined) {
+    query = query
+      .where("holds.repository_id", "=", of.repositoryId)
+      .where((where) =>
+        where.or([where("holds.incarnation_id", "is", null), where("holds.incarnation_id", "=", of.incarnationId)]),
+      );
+  }
   return query.execute();
 }
 

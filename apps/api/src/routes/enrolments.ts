@@ -3,6 +3,7 @@ import { ConflictError, NotFoundError, UnauthorizedError } from "@branchward/cor
 import { deviceEnrolled, enrolmentBody, enrolmentMade, problem, redeemBody } from "@branchward/core/api";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import { type Database, findUserByUserName, insertEnrolmentCode, redeemEnrolmentCode } from "@branchward/store";
+import { createFailureLimit } from "../failure-limit.ts";
 
 /** How long a code waits for its user. */
 const CODE_MS = 24 * 3_600_000;
@@ -41,6 +42,7 @@ function makeRoute(db: Database): Route {
 }
 
 function redeemRoute(db: Database): Route {
+  const limit = createFailureLimit(() => performance.now());
   return defineRoute({
     method: "post",
     path: "/v1/enrolments/redeem",
@@ -50,10 +52,13 @@ function redeemRoute(db: Database): Route {
     responses: {
       201: { description: "enrolled", body: deviceEnrolled },
       401: { description: "the code is unknown, used or over", body: problem },
+      429: { description: "too many failures from this address", body: problem },
     },
-    async handle({ body: { code, device = null } }) {
+    async handle({ body: { code, device = null }, address }) {
+      limit.check(address);
       const enrolled = await db.transaction().execute((trx) => redeemEnrolmentCode(trx, { code, device }));
       if (enrolled === undefined) {
+        limit.fail(address);
         throw new UnauthorizedError("the code is unknown, used, over, or its user is active no more; ask for another", {
           code: "code_invalid",
         });

@@ -32,8 +32,8 @@ import {
   requestScopesOf,
   revokeGrant,
 } from "@branchward/store";
-import type { z } from "zod";
 import { getBranchNamed } from "../branch-question.ts";
+import { toGrantItem } from "../items.ts";
 import { enqueueAll, enqueueEnded, requestEnded } from "../enqueue-all.ts";
 import { toFilter, toPage } from "./page.ts";
 
@@ -57,7 +57,7 @@ function listRoute({ db }: GrantDeps): Route {
     query: grantQuery,
     responses: { 200: { description: "a page", body: page(grantItem) } },
     async handle({ query }) {
-      return answer(200, toPage(await listGrants(db, toFilter(query)), query.limit, toItem));
+      return answer(200, toPage(await listGrants(db, toFilter(query)), query.limit, toGrantItem));
     },
   });
 }
@@ -86,7 +86,7 @@ function requestRoute(deps: GrantDeps): Route {
       await checkEffect(deps, { branch, userId: user.id, entitlement: body.entitlement });
       const { entitlement, reason } = body;
       const asked = { userId: user.id, entitlement, incarnationId: branch.id, forMs, reason, requestedBy: by };
-      return answer(201, toItem(await request(deps, asked)));
+      return answer(201, toGrantItem(await request(deps, asked)));
     },
   });
 }
@@ -201,7 +201,7 @@ function decideRoute(deps: GrantDeps, decision: Decision): Route {
       const requested = await deps.db.transaction().execute((trx) => decideIn(trx, decision, { id: params.id, by }));
       if (decision.verb === "revoke") await enqueueEnded(deps.queues, requested);
       else await enqueueAll(deps.queues, requested, "ci");
-      return answer(200, toItem(await getGrant(deps.db, params.id)));
+      return answer(200, toGrantItem(await getGrant(deps.db, params.id)));
     },
   });
 }
@@ -238,8 +238,4 @@ async function getGrant(db: Queryable, id: string): Promise<GrantRow> {
 
 function noGrant(id: string): NotFoundError {
   return new NotFoundError(`no emergency grant has the id ${id}`);
-}
-
-function toItem({ seq: _seq, userName, ...grant }: GrantRow): z.input<typeof grantItem> {
-  return { ...grant, user: userName };
 }

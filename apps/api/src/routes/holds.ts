@@ -14,6 +14,7 @@ import {
 } from "@branchward/store";
 import type { z } from "zod";
 import { getBranchNamed } from "../branch-question.ts";
+import { toHoldItem } from "../items.ts";
 import { enqueueAll } from "../enqueue-all.ts";
 import { toFilter, toPage } from "./page.ts";
 
@@ -38,7 +39,7 @@ function listRoute({ db }: HoldDeps): Route {
     query: holdQuery,
     responses: { 200: { description: "a page", body: page(holdItem) } },
     async handle({ query }) {
-      return answer(200, toPage(await listHolds(db, toFilter(query)), query.limit, toItem));
+      return answer(200, toPage(await listHolds(db, toFilter(query)), query.limit, toHoldItem));
     },
   });
 }
@@ -68,7 +69,7 @@ function makeRoute(deps: HoldDeps): Route {
       const hold = { ...held, endpoint, forMs, reason, madeBy: principal?.client ?? "" };
       const { id, requested } = await deps.db.transaction().execute((trx) => insertHold(trx, hold));
       await enqueueAll(deps.queues, requested);
-      return answer(201, toItem(await findOrThrow(deps.db, id)));
+      return answer(201, toHoldItem(await findOrThrow(deps.db, id)));
     },
   });
 }
@@ -94,7 +95,7 @@ function endRoute(deps: HoldDeps): Route {
         });
       }
       await enqueueAll(deps.queues, requested);
-      return answer(200, toItem(await findOrThrow(deps.db, params.id)));
+      return answer(200, toHoldItem(await findOrThrow(deps.db, params.id)));
     },
   });
 }
@@ -118,9 +119,5 @@ async function findHeld(db: Database, { repository, branch, refType }: z.output<
 async function findOrThrow(db: Database, id: string): Promise<HoldRow> {
   const hold = await getHold(db, id);
   if (hold === undefined) throw new NotFoundError(`no hold has the id ${id}`);
-  return hold;
-}
-
-function toItem({ seq: _seq, ...hold }: HoldRow): z.input<typeof holdItem> {
   return hold;
 }

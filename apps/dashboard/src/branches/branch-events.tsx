@@ -33,7 +33,8 @@ export function BranchEvents({ events }: { readonly events: readonly BranchEvent
   );
 }
 
-function EventText({ event: { previousName, name, after, actor, source, note } }: { readonly event: BranchEventItem }) {
+function EventText({ event }: { readonly event: BranchEventItem }) {
+  const { previousName, name, after, actor, user, source, note } = event;
   return (
     <span className="min-w-0 wrap-anywhere">
       {previousName !== null && (
@@ -45,7 +46,12 @@ function EventText({ event: { previousName, name, after, actor, source, note } }
       <span className="text-soft">
         {actor !== null && (
           <>
-            by <bdi>{actor}</bdi>{" "}
+            by <bdi>{actor}</bdi>
+            {user !== null && user !== actor && (
+              <>
+                , who is <bdi>{user}</bdi>,
+              </>
+            )}{" "}
           </>
         )}
         through {source}

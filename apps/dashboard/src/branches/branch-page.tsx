@@ -8,6 +8,7 @@ import { When } from "../components/when.tsx";
 import { BranchEvents } from "./branch-events.tsx";
 import { BranchState } from "./branch-state.tsx";
 import { Holders } from "./holders.tsx";
+import { Moments } from "./moments.tsx";
 
 const route = getRouteApi("/branches/$id");
 
@@ -43,6 +44,7 @@ export function BranchPage() {
       <Overview branch={branch} />
       <div className="mt-10">
         <Holders scopes={branch.scopes} />
+        <Moments grants={branch.grants} holds={branch.holds} />
         <Checkouts checkouts={branch.checkouts} />
         {branch.incarnations.length > 1 && <Incarnations of={branch} />}
         <BranchEvents events={branch.events} />

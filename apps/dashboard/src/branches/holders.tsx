@@ -95,29 +95,43 @@ function HolderLine({ holder: { userName, holdings } }: { readonly holder: Holde
 }
 
 function HoldingLine({ holding: { entitlements, reason } }: { readonly holding: Holding }) {
-  const { reference, path, kind, until, file, line } = reason;
+  const { reference, path, kind, until, approvedBy } = reason;
   return (
     <li className="flex flex-wrap gap-x-3 text-sm text-soft">
       <span className="font-medium text-ink">{entitlements.join(", ")}</span>
       <span className="wrap-anywhere">
         <bdi>{[reference, ...path.slice(1)].join(" › ")}</bdi>
         {kind === "just-in-time" && " by checkout"}
+        {kind === "emergency" && (
+          <>
+            {" "}
+            for an emergency, approved by <bdi>{approvedBy}</bdi>
+          </>
+        )}
         {until !== null && (
           <>
             , ends <When at={until} />
           </>
         )}
       </span>
-      <code className="font-mono text-xs leading-5 wrap-anywhere sm:ml-auto">
-        {file}:{line}
-      </code>
+      <Place of={reason} />
     </li>
+  );
+}
+
+/** What stands in no policy, as an emergency grant does, has no place in a file. */
+function Place({ of: { file, line } }: { readonly of: { readonly file: string; readonly line: number } }) {
+  if (file === "") return null;
+  return (
+    <code className="font-mono text-xs leading-5 wrap-anywhere sm:ml-auto">
+      {file}:{line}
+    </code>
   );
 }
 
 const CAUSES = {
   inactive: "the user is deactivated",
-  expired: "the checkout's time has run out",
+  expired: "the checkout, or the time it gave, is over",
   untrusted: "the checkout was only claimed",
   exclusive: "the user holds what excludes it",
   deny: "a deny takes it away",
@@ -142,9 +156,7 @@ function Exclusions({ exclusions }: { readonly exclusions: ScopeItem["exclusions
             <InlineName>{userName ?? user}</InlineName>
             <span className="flex flex-wrap gap-x-3 text-soft">
               <span className="text-ink">{entitlement}</span> {CAUSES[cause]}
-              <code className="font-mono text-xs leading-5 wrap-anywhere sm:ml-auto">
-                {file}:{line}
-              </code>
+              <Place of={{ file, line }} />
             </span>
           </li>
         ))}

@@ -57,6 +57,15 @@ function Overview({ delivery }: { readonly delivery: DeliveryDetails }) {
       {delivery.actor !== null && (
         <Fact name="Actor">
           <bdi>{delivery.actor}</bdi>
+          {delivery.user === null ? (
+            <span className="ml-2 text-soft">no user of the directory</span>
+          ) : (
+            delivery.user !== delivery.actor && (
+              <span className="ml-2 text-soft">
+                who is <bdi>{delivery.user}</bdi>
+              </span>
+            )
+          )}
         </Fact>
       )}
       <Fact name="The source's id">

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { pageQuery, refType, searchText, timestamp, verdict } from "./common.ts";
 import { memberReason } from "./members.ts";
+import { grantItem } from "./grants.ts";
+import { holdItem } from "./holds.ts";
 
 export const branchState = z.enum(["active", "closed", "deleted"]);
 
@@ -120,6 +122,10 @@ export const branchDetails = branchItem
     /** The last hundred. */
     events: z.array(branchEventItem),
     checkouts: z.array(checkoutItem),
+    /** Emergency grants of this life, newest first; the last twenty. */
+    grants: z.array(grantItem),
+    /** Holds that stand on it now. */
+    holds: z.array(holdItem),
     scopes: z.array(scopeItem),
   })
   .meta({ id: "BranchDetails" });
