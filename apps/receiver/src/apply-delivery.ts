@@ -36,6 +36,7 @@ import {
   type RequestedScope,
   requestRevocations,
   requestScopesOf,
+  requestStaleScopesOf,
   saveIncarnations,
 } from "@branchward/store";
 import { uuidv7 } from "uuidv7";
@@ -49,6 +50,8 @@ export interface ApplyDeps {
   /** False for a source whose repository has another authority for refs (rule A2). */
   readonly isAuthority: (source: string, repository: string) => boolean;
   readonly pairingWindowMs: number;
+  /** A checkout that changes nothing has a branch looked at when it was verified longer ago (rule C9). */
+  readonly minAuditIntervalMs: number;
 }
 
 export type RecordedEvent = BranchEvent & { readonly incarnation: string | null };
@@ -59,9 +62,11 @@ interface Effects {
   readonly touched: ReadonlyMap<string, string>;
   /** The incarnations whose registry entry changed. */
   readonly incarnations: readonly Incarnation[];
+  /** An incarnation that somebody was seen on, without that anything changed. */
+  readonly seen: string | null;
 }
 
-const NO_EFFECTS: Effects = { events: [], touched: new Map(), incarnations: [] };
+const NO_EFFECTS: Effects = { events: [], touched: new Map(), incarnations: [], seen: null };
 
 /** A delivery that has a meaning, as it is recorded. */
 export interface Accepted {
@@ -99,7 +104,9 @@ export async function applyDelivery(trx: Queryable, deps: ApplyDeps, accepted: A
   }
   const renamed = others.map((branch) => [branch.id, "repository"] as const);
   // Rows of scopes are locked last, in id order.
-  const requested = await requestScopesOf(trx, new Map([...renamed, ...checkout.touched, ...registry.touched]));
+  const touched = await requestScopesOf(trx, new Map([...renamed, ...checkout.touched, ...registry.touched]));
+  const audited = checkout.seen === null ? [] : await requestStaleScopesOf(trx, checkout.seen, deps.minAuditIntervalMs);
+  const requested = [...touched, ...audited];
   for (const incarnation of registry.incarnations) {
     const scopes = requested.filter((scope) => scope.incarnationId === incarnation.id);
     await recordHead(trx, incarnation.id, incarnation.head, scopes);
@@ -148,7 +155,8 @@ async function applyChanges(trx: Queryable, deps: ApplyDeps, accepted: Accepted)
     }
     if (incarnation.state === "active") await bindWaitingCheckouts(trx, accepted.repository.id, incarnation);
   }
-  return { events: decision.events, touched: toReasons(decision), incarnations: decision.incarnations };
+  const { events, incarnations } = decision;
+  return { ...NO_EFFECTS, events, touched: toReasons(decision), incarnations };
 }
 
 /** Only evidence of a server that may tell of refs, and that is the repository's authority, changes the registry (rules A1, A2). */
@@ -263,5 +271,6 @@ async function applyCheckout(trx: Queryable, accepted: Accepted): Promise<Effect
   const note = move.note ?? (isTrusted ? CHECKOUT_NOTES[resolution.state] : "untrusted");
   const touched = new Map(move.touched.map((id) => [id, "checkout"]));
   const incarnation = move.entered;
-  return { events: [{ ...event, note, incarnation }], touched, incarnations: [] };
+  const seen = move.note === "unchanged" ? incarnation : null;
+  return { ...NO_EFFECTS, events: [{ ...event, note, incarnation }], touched, seen };
 }

@@ -51,6 +51,7 @@ describe("a replayed delivery", () => {
       joined: (source) => [source],
       isAuthority: () => true,
       pairingWindowMs: 30_000,
+      minAuditIntervalMs: 60_000,
       sources: new Map([["git", createSource(["checkout", "refs"])]]),
     };
     Object.assign(context, { database, deps, stack });

@@ -307,6 +307,7 @@ export {
   requestDueScopes,
   requestScopes,
   requestScopesOf,
+  requestStaleScopesOf,
   type ScopeOutcome,
   type ScopeState,
   seizeLease,

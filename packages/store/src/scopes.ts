@@ -74,6 +74,26 @@ export async function requestScopesOf(
   return result.rows;
 }
 
+/** Asks for another look at the scopes of an incarnation whose verdict is older than so many milliseconds (rule C9). */
+export async function requestStaleScopesOf(
+  trx: Queryable,
+  incarnationId: string,
+  minIntervalMs: number,
+): Promise<readonly RequestedScope[]> {
+  const rows = await trx
+    .selectFrom("scopes")
+    .select("id")
+    .where("incarnation_id", "=", incarnationId)
+    .whereRef("requested", "<=", "reconciled")
+    .where("verdict_at", "<", sql<Date>`now() - ${minIntervalMs} * interval '1 millisecond'`)
+    .execute();
+  return requestScopes(
+    trx,
+    rows.map(({ id }) => id),
+    "checkout",
+  );
+}
+
 /** Asks for another look at these scopes. Rows are locked in id order. */
 export async function requestScopes(
   trx: Queryable,

@@ -2,7 +2,9 @@ import type { EndpointConfiguration } from "@branchward/core";
 import { type endpointItem, endpointList } from "@branchward/core/api";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import {
+  type AuditState,
   type Database,
+  listAuditStates,
   listEndpointGates,
   listEndpointStates,
   listRetirements,
@@ -26,10 +28,11 @@ export function createEndpointRoute({ db, endpoints }: EndpointDeps): Route {
     responses: { 200: { description: "all of them, in the order of the configuration", body: endpointList } },
     async handle() {
       const names = endpoints.map(({ name }) => name);
-      const [states, gates, retirements] = await Promise.all([
+      const [states, gates, retirements, audits] = await Promise.all([
         listEndpointStates(db, names),
         listEndpointGates(db, names),
         listRetirements(db, names),
+        listAuditStates(db),
       ]);
       const items = endpoints.flatMap(({ name, type, url, ci, concurrency }) => {
         const state = states.find(({ endpoint }) => endpoint === name);
@@ -37,7 +40,8 @@ export function createEndpointRoute({ db, endpoints }: EndpointDeps): Route {
         const { endpoint: _, ...stands } = state;
         const gate = toGateItem(gates.find(({ endpoint }) => endpoint === name));
         const retirement = toRetirementItem(retirements.find(({ endpoint }) => endpoint === name));
-        return [{ name, type, url, ci, concurrency, gate, retirement, ...stands }];
+        const audit = toAuditItem(audits.find(({ endpoint }) => endpoint === name));
+        return [{ name, type, url, ci, concurrency, gate, retirement, audit, ...stands }];
       });
       return answer(200, { items });
     },
@@ -49,6 +53,12 @@ function toGateItem(gate: ShownGate | undefined): z.input<typeof endpointItem>["
   if (gate === undefined) return { breaker: "closed", since: null, blockedUntil: null, limit: null, lastFailure: null };
   const { endpoint: _, ...shown } = gate;
   return shown;
+}
+
+function toAuditItem(state: AuditState | undefined): z.input<typeof endpointItem>["audit"] {
+  if (state === undefined || state.roundStartedAt === null) return null;
+  const { roundStartedAt: startedAt, finishedAt, periodMs, groups, differing } = state;
+  return { startedAt, finishedAt, periodMs, groups, differing };
 }
 
 function toRetirementItem(retirement: Retirement | undefined): z.input<typeof endpointItem>["retirement"] {

@@ -164,6 +164,7 @@ function toRecordDeps({ record, work, loaded, activePolicy, environment, log }: 
     joined: joinSources(configuration),
     isAuthority: isAuthority(configuration),
     pairingWindowMs: environment.pairingWindowMs,
+    minAuditIntervalMs: configuration.audit.minIntervalMs,
   };
 }
 

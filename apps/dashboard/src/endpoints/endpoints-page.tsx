@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useServer } from "../api/context.ts";
 import { Failure, Loading, Page } from "../components/page.tsx";
+import { toDuration } from "../components/times.ts";
 import { Verdict, VERDICTS } from "../components/verdict.tsx";
 import { When } from "../components/when.tsx";
 
@@ -122,7 +123,7 @@ function Standings({ endpoint: { name, scopes } }: { readonly endpoint: Endpoint
   );
 }
 
-function Latest({ endpoint: { lastSync, lastError, pendingSince } }: { readonly endpoint: EndpointItem }) {
+function Latest({ endpoint: { lastSync, lastError, pendingSince, audit } }: { readonly endpoint: EndpointItem }) {
   return (
     <div className="mt-3 flex flex-col gap-1 text-sm text-soft">
       {lastSync !== null && (
@@ -132,6 +133,15 @@ function Latest({ endpoint: { lastSync, lastError, pendingSince } }: { readonly 
             <When at={lastSync.finishedAt} />
           </Link>
           <span>{lastSync.verdict}</span>
+        </p>
+      )}
+      {audit !== null && (
+        <p className="flex flex-wrap gap-x-2">
+          Last audit <When at={audit.startedAt} />
+          <span>
+            {audit.groups.toLocaleString("en")} groups, {audit.differing} found otherwise
+            {audit.periodMs !== null && `, every ${toDuration(audit.periodMs)}`}
+          </span>
         </p>
       )}
       {pendingSince !== null && (

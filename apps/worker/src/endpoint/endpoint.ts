@@ -77,31 +77,42 @@ async function findGroups(client: ScimClient, attribute: string, value: string):
   }
 }
 
+/** What a write is bound to (rule C4). */
+export interface WriteBond {
+  /** The lease's token, which the directory and bridges hold writers to. */
+  readonly fence: number;
+  /** The version that was read, for `If-Match`; left out where there is none. */
+  readonly version?: string | undefined;
+}
+
+/** What a write was about, and its version since, where the endpoint said so. */
+export interface Written {
+  readonly groupId: string;
+  readonly version: string | undefined;
+}
+
 /**
- * Makes one write. `fence` is the lease's token, which the directory and bridges hold writers to (rule C4).
- * @returns the id of the group it was about; the new one for a create.
+ * Makes one write.
  * @throws {UpstreamError} with `details.outcomeUnknown` when the write may or may not have happened.
  */
-export async function applyOperation(client: ScimClient, operation: Operation, fence: number): Promise<string> {
-  const headers = { "branchward-fence": String(fence) };
+export async function applyOperation(client: ScimClient, operation: Operation, bond: WriteBond): Promise<Written> {
+  const headers = { "branchward-fence": String(bond.fence) };
   try {
+    if (operation.kind === "createGroup") {
+      const { id, version } = await client.createGroup(toNewGroup(operation), { headers });
+      return { groupId: id, version };
+    }
+    const { groupId } = operation;
+    const options = { headers, ifMatch: bond.version };
     switch (operation.kind) {
-      case "createGroup": {
-        const created = await client.createGroup(toNewGroup(operation), { headers });
-        return created.id;
-      }
       case "renameGroup":
-        await client.patchGroup(operation.groupId, toRename(operation), { headers });
-        return operation.groupId;
+        return { groupId, ...(await client.patchGroup(groupId, toRename(operation), options)) };
       case "addMembers":
-        await client.patchMembers(operation.groupId, toDelta(operation), { headers });
-        return operation.groupId;
       case "removeMembers":
-        await client.patchMembers(operation.groupId, toDelta(operation), { headers });
-        return operation.groupId;
+        return { groupId, ...(await client.patchMembers(groupId, toDelta(operation), options)) };
       case "deleteGroup":
-        await deleteGroup(client, operation.groupId, headers);
-        return operation.groupId;
+        await deleteGroup(client, groupId, headers);
+        return { groupId, version: undefined };
     }
   } catch (error) {
     throw toUpstreamError(error);
@@ -153,6 +164,7 @@ function toActualGroup(group: ScimGroup): ActualGroup {
     externalId: group.externalId ?? null,
     members: (group.members ?? []).map((member) => member.value),
     extension: parseExtension(group.resource[branchEntitlementSchema]),
+    version: group.version,
   };
 }
 

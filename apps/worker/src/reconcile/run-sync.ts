@@ -31,6 +31,7 @@ import {
   findGroupsByExternalId,
   findGroupsByName,
   readGroup,
+  type WriteBond,
 } from "../endpoint/endpoint.ts";
 import { isUuid } from "../is-uuid.ts";
 import { addLedgerMembers, type ChosenPlan, choosePlan } from "./choose-plan.ts";
@@ -87,7 +88,7 @@ export async function runSync(run: SyncRun): Promise<SyncResult> {
   const chosen = await choosePlan(run, { actual, accountOf });
   const { plan } = chosen;
   if (plan.operations.length > 0) timeline.enter("write");
-  const created = await writePlan(client, run, plan).catch(async (error: unknown) => {
+  const created = await writePlan(client, run, { plan, actual: before }).catch(async (error: unknown) => {
     await doubtAccounts(run, listAdded(plan), error);
     throw error;
   });
@@ -178,20 +179,45 @@ async function readActual(client: ScimClient, { scope, endpoint }: SyncRun): Pro
 }
 
 /** Entitlement → the id of the group created for it. */
-async function writePlan(client: ScimClient, run: SyncRun, plan: Plan): Promise<ReadonlyMap<string, string>> {
+async function writePlan(
+  client: ScimClient,
+  run: SyncRun,
+  { plan, actual }: { readonly plan: Plan; readonly actual: readonly ActualGroup[] },
+): Promise<ReadonlyMap<string, string>> {
   const created = new Map<string, string>();
   const creates = plan.operations.filter((operation) => operation.kind === "createGroup");
   await recordGroupIntents(run.db, run.lease.scopeId, creates);
   await openLedgerEntries(run.db, { lease: run.lease, policyVersion: run.scope.policyVersion }, listIntended(plan));
+  const versions = listVersions(run, actual);
   // Steps of one kind touch different groups; kinds follow each other, removals first.
   for (const step of groupByKind(plan.operations)) {
-    const ids = await Promise.all(step.map((operation) => applyOperation(client, operation, run.lease.token)));
+    const written = await Promise.all(
+      step.map((operation) => applyOperation(client, operation, toBond(run, operation, versions))),
+    );
     step.forEach((operation, index) => {
-      const id = ids[index];
-      if (operation.kind === "createGroup" && id !== undefined) created.set(operation.entitlement, id);
+      const made = written[index];
+      if (made === undefined) return;
+      versions.set(made.groupId, made.version);
+      if (operation.kind === "createGroup") created.set(operation.entitlement, made.groupId);
     });
   }
   return created;
+}
+
+type Versions = Map<string, string | undefined>;
+
+/** Refused so often, an endpoint's versions are not to be relied on. */
+const MAX_REFUSED_VERSIONS = 3;
+
+/** Of the groups as they were read; at the built-in directory the fence says more. */
+function listVersions({ endpoint, lease }: SyncRun, actual: readonly ActualGroup[]): Versions {
+  if (endpoint.builtin || lease.failures >= MAX_REFUSED_VERSIONS) return new Map();
+  return new Map(actual.map(({ id, version }) => [id, version]));
+}
+
+function toBond({ lease }: SyncRun, operation: Operation, versions: Versions): WriteBond {
+  const version = "groupId" in operation ? versions.get(operation.groupId) : undefined;
+  return { fence: lease.token, version };
 }
 
 function groupByKind(operations: readonly Operation[]): readonly (readonly Operation[])[] {

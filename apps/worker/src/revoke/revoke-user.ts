@@ -17,7 +17,7 @@ import {
 } from "@branchward/store";
 import { uuidv7 } from "uuidv7";
 import { deactivateAccount } from "../accounts/reconcile-account.ts";
-import { applyOperation, type Endpoint, readGroup } from "../endpoint/endpoint.ts";
+import { applyOperation, type Endpoint, readGroup, type WriteBond } from "../endpoint/endpoint.ts";
 import { LEASE_MS, VERIFY_AGAIN_MS } from "../reconcile/lease-times.ts";
 import type { ReconcileDeps } from "../reconcile/reconcile-scope.ts";
 import { createTimeline, type Timeline } from "../reconcile/timeline.ts";
@@ -130,7 +130,11 @@ async function removeFromGroups(
   for (const { groupId, entitlement, member, displayName } of memberships) {
     if (groupId === null) return `the group of ${entitlement} is not known yet at ${lease.endpoint}`;
     const removals = [{ member, userId: parseUserId(userId), cause: "inactive" as const }];
-    const refusal = await tryRemoval(client, { kind: "removeMembers", entitlement, groupId, removals }, lease.token);
+    const refusal = await tryRemoval(
+      client,
+      { kind: "removeMembers", entitlement, groupId, removals },
+      { fence: lease.token },
+    );
     const group = await readGroup(client, groupId);
     if (group?.members.includes(member)) {
       const why = refusal ?? "it answered that it had removed them";
@@ -144,10 +148,10 @@ async function removeFromGroups(
 async function tryRemoval(
   client: ScimClient,
   operation: Parameters<typeof applyOperation>[1],
-  fence: number,
+  bond: WriteBond,
 ): Promise<string | null> {
   try {
-    await applyOperation(client, operation, fence);
+    await applyOperation(client, operation, bond);
     return null;
   } catch (error) {
     if (error instanceof AppError && error.retry === "never") return error.message;

@@ -19,7 +19,6 @@ export const endpointItem = z
       failed: z.int(),
       pending: z.int(),
     }),
-    /** Since when the longest waiting scope has been pending. */
     /** Whether calls are made, and how many at once. */
     gate: z.object({
       /** `open`: none but one probe now and then, after failures in a row; `half-open`: that probe is under way. */
@@ -36,6 +35,19 @@ export const endpointItem = z
     retirement: z
       .object({ mode: z.enum(["remove", "leave"]), at: timestamp, by: z.string(), groups: z.int() })
       .nullable(),
+    /** The scheduled audit's last or running round; null before the first. */
+    audit: z
+      .object({
+        startedAt: timestamp,
+        finishedAt: timestamp.nullable(),
+        /** From one round's start to the next one's: what the budget allowed; null before two rounds. */
+        periodMs: z.number().nullable(),
+        /** Read so far, and how many of them were not what the record says. */
+        groups: z.int(),
+        differing: z.int(),
+      })
+      .nullable(),
+    /** Since when the longest waiting scope has been pending. */
     pendingSince: timestamp.nullable(),
     lastSync: z.object({ id: z.uuid(), verdict, finishedAt: timestamp }).nullable(),
     /** The last run that could not finish, however long ago; `lastSync` tells whether it still fails. */

@@ -39,6 +39,8 @@ export interface ActualGroup {
   readonly members: readonly string[];
   /** Null where the endpoint drops the extension. */
   readonly extension: BranchEntitlement | null;
+  /** What `If-Match` is given for the first write after this read; left out where the endpoint has no versions. */
+  readonly version?: string | undefined;
 }
 
 /** The stored knowledge that the endpoint's group `groupId` carries this entitlement of this incarnation. */
