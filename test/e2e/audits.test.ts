@@ -61,8 +61,10 @@ audit: { interval: 1s, budget: 1 }
       async () => expect((await getGroup(repaired, "dev/quiet")).names).toEqual(["alice", "bob"]),
       patience,
     );
-    const { body } = await system.api.request("/v1/syncs?reason=audit&endpoint=repaired");
-    expect(JSON.stringify(body)).toContain('"removed":1');
+    await vi.waitFor(async () => {
+      const { body } = await system.api.request("/v1/syncs?reason=audit&endpoint=repaired");
+      expect(JSON.stringify(body)).toContain('"removed":1');
+    }, patience);
   });
 
   it("make a group anew that somebody deleted", async () => {
