@@ -40,11 +40,12 @@ export const name = written("a name", (value) =>
     : `${quote(value)} is not a name: a small letter, then small letters, digits and hyphens, at most 40`,
 );
 
-export const entitlement = written("an entitlement", (value) =>
-  entitlementShape.test(value)
+export const entitlement = written("an entitlement", (value) => {
+  if (value === "environment") return "an environment has a name: write environment:preview";
+  return entitlementShape.test(value)
     ? { value }
-    : `${quote(value)} is not an entitlement: small letters, digits, dots and hyphens, with one colon at most, such as push or artifacts:read`,
-);
+    : `${quote(value)} is not an entitlement: small letters, digits, dots and hyphens, with one colon at most, such as push or artifacts:read`;
+});
 
 export const duration = written("a duration such as 30s or 8h", (value) => {
   const shape = /^\d{1,9}(ms|s|m|h|d)$/;

@@ -1,7 +1,7 @@
 import { evaluate, type Evaluation } from "../desired/evaluate.ts";
 import { attributeOf, resolvePrincipal } from "../desired/resolve-principal.ts";
 import type { AccessFacts, DirectoryUser, Exclusion, Reason } from "../desired/types.ts";
-import { decidingVerb, isGoverned, matchesBranch } from "../policy/match-rules.ts";
+import { decidingVerb, isEnvironment, isGoverned, matchesBranch } from "../policy/match-rules.ts";
 import type { Deny, Grant, PolicyRule } from "../policy/types.ts";
 import { isRevocationCause } from "../plan/restrain-plan.ts";
 import type { Entitlement, UserId } from "../words.ts";
@@ -51,13 +51,18 @@ export function explainAccess(question: AccessQuestion): Explanation {
     return {
       allowed,
       governed,
-      reasons: [state(`no rule governs ${entitlement} here: ungoverned verbs are ${allowed ? "allowed" : "denied"}`)],
+      reasons: [state(tellUngoverned(entitlement, allowed))],
     };
   }
   const followed =
     verb.governedBy === entitlement ? [] : [{ ...state(`${entitlement} follows ${verb.governedBy}`), decides: false }];
   const answer = user === undefined ? unknownUser : judgeNames(facts, user, verb.governedBy);
   return { allowed: answer.allowed, governed, reasons: [...followed, ...answer.reasons] };
+}
+
+function tellUngoverned(entitlement: Entitlement, allowed: boolean): string {
+  if (isEnvironment(entitlement)) return `the branch has no ${entitlement}: no rule gives it one`;
+  return `no rule governs ${entitlement} here: ungoverned verbs are ${allowed ? "allowed" : "denied"}`;
 }
 
 type Answer = Pick<Explanation, "allowed" | "reasons">;

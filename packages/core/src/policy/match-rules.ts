@@ -37,6 +37,11 @@ export function isGoverned(policy: Policy, branch: BranchName, entitlement: Enti
 
 const followersOfPush: readonly Entitlement[] = ["create", "delete", "force"];
 
+/** True for an environment of the branch, `environment:preview`: it is there where policy grants it, and nowhere else. */
+export function isEnvironment(entitlement: Entitlement): boolean {
+  return entitlement.startsWith("environment:");
+}
+
 /** The governed verb that decides in place of this one, or what policy says of ungoverned verbs (rule B2). */
 export function decidingVerb(
   policy: Policy,
@@ -45,7 +50,9 @@ export function decidingVerb(
 ): { readonly governedBy: Entitlement } | { readonly ungoverned: "allow" | "deny" } {
   if (isGoverned(policy, branch, entitlement)) return { governedBy: entitlement };
   const follows = followersOfPush.includes(entitlement) && isGoverned(policy, branch, "push");
-  return follows ? { governedBy: "push" } : { ungoverned: policy.ungoverned };
+  if (follows) return { governedBy: "push" };
+  // What is not there is nobody's, whatever policy says of verbs that it does not name.
+  return { ungoverned: isEnvironment(entitlement) ? "deny" : policy.ungoverned };
 }
 
 export function isGrantedAt(grant: Pick<Grant, "endpoints">, endpoint: string): boolean {
