@@ -61,6 +61,6 @@ describe("an environment", () => {
       branch: "main",
       entitlement: "environment:preview",
     });
-    expect((await system.api.request(`/v1/access?${query}`)).body).toMatchObject({ allowed: false, governed: false });
+    expect((await system.api.request(`/v1/access?${query.toString()}`)).body).toMatchObject({ allowed: false, governed: false });
   });
 });
