@@ -61,6 +61,9 @@ describe("an environment", () => {
       branch: "main",
       entitlement: "environment:preview",
     });
-    expect((await system.api.request(`/v1/access?${query.toString()}`)).body).toMatchObject({ allowed: false, governed: false });
+    expect((await system.api.request(`/v1/access?${query.toString()}`)).body).toMatchObject({
+      allowed: false,
+      governed: false,
+    });
   });
 });

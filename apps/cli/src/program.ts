@@ -102,6 +102,7 @@ function addBranchCommands(program: Command, context: CommandContext, done: Run)
   withConnection(program.command("explain <user> <entitlement> <repository> <branch>"))
     .description("may this user do that, and why: every rule considered with file and line")
     .addOption(refType)
+    .option("--at <time>", "the answer as it was at that moment (RFC 3339, such as 2026-11-17T09:00:00Z)")
     .action(async (user, entitlement, repository, branch, options) =>
       done(
         await (

@@ -78,7 +78,14 @@ export { decideRegistry } from "./registry/decide-registry.ts";
 export type { Incarnation, RegistryDecision, RegistryInput } from "./registry/types.ts";
 
 export { bindPattern, compilePattern, matchesPattern, type Pattern } from "./policy/pattern.ts";
-export { isGoverned, listMatchingRules, matchesBranch, scopesFor, type BranchName } from "./policy/match-rules.ts";
+export {
+  decidingVerb,
+  isGoverned,
+  listMatchingRules,
+  matchesBranch,
+  scopesFor,
+  type BranchName,
+} from "./policy/match-rules.ts";
 export { canonicalRemovals, type GuardedLoss, listGuardedLosses } from "./policy-plan/canonical-removals.ts";
 export { createPolicyPlanner, type PolicyPlanner } from "./policy-plan/policy-planner.ts";
 export type {
@@ -185,3 +192,4 @@ export {
 } from "./guards/judge-removals.ts";
 
 export { explainAccess, type AccessQuestion, type AccessReason, type Explanation } from "./explain/explain-access.ts";
+export { explainPast, type PastAccess, type PastHolding, type PastQuestion } from "./explain/explain-past.ts";

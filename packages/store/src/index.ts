@@ -27,7 +27,20 @@ export {
   summarizeMissingAccounts,
   takeWaitingScopes,
 } from "./account-links.ts";
-export { type AccessQuestion, loadAccessFacts } from "./access-facts.ts";
+export { type AccessQuestion, loadAccessFacts, readClock } from "./access-facts.ts";
+export {
+  type BranchThen,
+  type EndpointThen,
+  findUserIdOnce,
+  getLedgerStart,
+  type Holding,
+  listBranchesAt,
+  listEndpointsAt,
+  listHoldingsAt,
+  listStaysAt,
+  type StayThen,
+  wasActiveAt,
+} from "./access-history.ts";
 export { type ActivePolicy, type ActivePolicyVersion, createActivePolicy } from "./active-policy.ts";
 export { insertApproval, type NewApproval, type RemovalApproval } from "./approvals.ts";
 export {

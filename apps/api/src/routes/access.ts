@@ -1,13 +1,17 @@
-import { explainAccess, UnavailableError } from "@branchward/core";
+import { explainAccess, UnavailableError, type UserId } from "@branchward/core";
 import { access, accessQuery, problem } from "@branchward/core/api";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import {
   type ActivePolicy,
+  type ActivePolicyVersion,
+  type BranchRow,
   type Database,
   findUserByUserName,
   listStrictNames,
   loadAccessFacts,
 } from "@branchward/store";
+import { describeState } from "../access/describe-state.ts";
+import { explainAt } from "../access/explain-at.ts";
 import { getBranchNamed } from "../branch-question.ts";
 
 export interface AccessDeps {
@@ -25,11 +29,12 @@ export function createAccessRoute({ db, activePolicy }: AccessDeps): Route {
     query: accessQuery,
     responses: {
       200: { description: "the decision with every rule considered", body: access },
-      400: { description: "several branches match", body: problem },
-      404: { description: "no such branch", body: problem },
+      400: { description: "several branches match, or `at` lies in the future", body: problem },
+      404: { description: "no such branch; with `at`: no such branch or no policy then", body: problem },
     },
     async handle({ query }) {
-      const { user: userName, entitlement } = query;
+      const { user: userName, entitlement, at } = query;
+      if (at !== undefined) return answer(200, await explainAt(db, { ...query, at: new Date(at) }));
       const branch = await getBranchNamed(db, query);
       const active = await activePolicy.find(db);
       if (active === undefined) throw new UnavailableError("no policy version is in force yet");
@@ -48,7 +53,24 @@ export function createAccessRoute({ db, activePolicy }: AccessDeps): Route {
         branch: branch.name,
       };
       const copied = reasons.map((reason) => ({ ...reason, path: [...reason.path] }));
-      return answer(200, { allowed, governed, ...shown, reasons: copied });
+      const details = { entitlement, policy: active, branch, userId: user?.id ?? null, at: facts.now };
+      const state = query.details === "true" ? await describeNow(db, details) : {};
+      return answer(200, { allowed, governed, ...shown, ...state, reasons: copied });
     },
   });
+}
+
+interface Details {
+  readonly entitlement: string;
+  readonly policy: ActivePolicyVersion;
+  readonly branch: BranchRow;
+  readonly userId: UserId | null;
+  readonly at: Date;
+}
+
+async function describeNow(db: Database, { policy: active, branch, ...question }: Details) {
+  const { id: incarnation } = branch;
+  const { policy, version: policyVersion } = active;
+  const { checkouts, endpoints } = await describeState(db, { ...question, policy, branch, incarnationId: incarnation });
+  return { policyVersion, incarnation, checkouts, endpoints };
 }

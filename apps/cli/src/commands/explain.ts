@@ -1,6 +1,6 @@
 import { type Access, access } from "@branchward/core/api";
 import { connectApi, type ConnectionOptions } from "../api-client.ts";
-import { type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
+import { CommandError, type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
 
 export interface ExplainOptions extends ConnectionOptions {
   readonly user: string;
@@ -8,32 +8,75 @@ export interface ExplainOptions extends ConnectionOptions {
   readonly repository: string;
   readonly branch: string;
   readonly refType?: string;
+  readonly at?: string;
   readonly json?: boolean;
 }
 
 /** `branchward explain`: exit 0 whatever the answer, which is on stdout. */
 export async function explain(context: CommandContext, options: ExplainOptions): Promise<number> {
-  const api = await connectApi(context, options);
-  const { user, entitlement, repository, branch, refType } = options;
+  const { user, entitlement, repository, branch, refType, at } = options;
   const query = new URLSearchParams({
     user,
     entitlement,
     repository,
     branch,
+    details: "true",
     ...(refType === undefined ? {} : { refType }),
+    ...(at === undefined ? {} : { at: readTime(at) }),
   });
+  const api = await connectApi(context, options);
   const answer = await api.get(`/v1/access?${query.toString()}`, access);
   if (options.json === true) writeJson(context, answer);
   else for (const line of describe(answer)) writeLine(context.stdout, line);
   return EXIT.ok;
 }
 
+function readTime(text: string): string {
+  const at = new Date(text);
+  if (!Number.isNaN(at.getTime())) return at.toISOString();
+  throw new CommandError(EXIT.usage, `--at ${text}: expected a time such as 2026-11-17T09:00:00Z`);
+}
+
 function describe(answer: Access): readonly string[] {
-  const verb = answer.allowed ? "may" : "may not";
-  const head = `${answer.user} ${verb} ${answer.entitlement} ${answer.repository}:${answer.branch}${answer.governed ? "" : " (not governed)"}`;
-  const reasons = answer.reasons.map(({ decides, rule, file, line, text }) => {
-    const place = file === null ? "" : ` (${rule ?? ""} at ${file}:${line ?? 0})`;
-    return `  ${decides ? "→" : " "} ${text}${place}`;
-  });
-  return [head, ...reasons];
+  const { reasons, checkouts = [], endpoints = [], policyVersion } = answer;
+  const version = policyVersion === undefined ? [] : [`  by policy version ${policyVersion}`];
+  return [
+    describeAnswer(answer),
+    ...reasons.map(describeReason),
+    ...checkouts.map(({ workingCopy, trust, startedAt, until }) => {
+      const gives = until === null ? "which gives nothing of it" : `until ${String(until)}`;
+      return `  checkout ${workingCopy} since ${String(startedAt)} (${trust}), ${gives}`;
+    }),
+    ...endpoints.map(describeEndpoint),
+    ...version,
+  ];
+}
+
+function describeAnswer({ user, entitlement, repository, branch, governed, allowed, at }: Access): string {
+  const [may, mayNot] = at === undefined ? ["may", "may not"] : ["could", "could not"];
+  const verb = allowed === null ? "may or may not have had (unknown)" : allowed ? may : mayNot;
+  const when = at === undefined ? "" : ` at ${String(at)}`;
+  return `${user} ${verb} ${entitlement} ${repository}:${branch}${when}${governed ? "" : " (not governed)"}`;
+}
+
+function describeReason({ decides, rule, file, line, text, group, path }: Access["reasons"][number]): string {
+  const way = path.length > 1 ? `, by ${path.join(" > ")}` : "";
+  const through = group === null || text.includes(group) ? way : `, through ${group}${way}`;
+  const place = file === null ? "" : ` (${rule ?? ""} at ${file}:${line ?? 0})`;
+  return `  ${decides ? "→" : " "} ${text}${through}${place}`;
+}
+
+function describeEndpoint(endpoint: NonNullable<Access["endpoints"]>[number]): string {
+  const { verdict, verifiedAgeMs, held, withheld } = endpoint;
+  const proof = verifiedAgeMs === null ? "never verified" : `verified ${describeAge(verifiedAgeMs)} before`;
+  const since = held === null ? "not held there" : `held there since ${String(held.grantedAt)}`;
+  const kept = withheld ? ", its removal withheld by a guard" : "";
+  return `  at ${endpoint.endpoint}: ${verdict ?? "pending"}, ${proof}; ${since}${kept}`;
+}
+
+function describeAge(ms: number): string {
+  const seconds = Math.round(ms / 1_000);
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { refType } from "./common.ts";
+import { refType, timestamp, verdict } from "./common.ts";
 
 export const accessQuery = z.object({
   user: z.string().min(1),
@@ -7,12 +7,62 @@ export const accessQuery = z.object({
   branch: z.string().min(1),
   refType: refType.optional(),
   entitlement: z.string().min(1),
+  /** RFC 3339: the answer as it was at that moment, which is not in the future. */
+  at: z.iso.datetime({ offset: true }).optional(),
+  /** Also where the user's working copies stand, and how each endpoint stands. Always so with `at`. */
+  details: z.enum(["true", "false"]).optional(),
+});
+
+const held = z.object({
+  origin: z.enum(["sync", "adoption", "drift"]),
+  grantedAt: timestamp,
+  knownAt: timestamp,
+  /** The first read that showed it; null where none had. */
+  verifiedAt: timestamp.nullable(),
+  endedAt: timestamp.nullable(),
+  endedCause: z.string().nullable(),
+  policyVersion: z.string().nullable(),
+  reasons: z.array(
+    z.object({
+      rule: z.string(),
+      file: z.string(),
+      line: z.int(),
+      reference: z.string(),
+      path: z.array(z.string()),
+      kind: z.string(),
+    }),
+  ),
+});
+
+/** How an endpoint stood, by the record. */
+const accessEndpoint = z.object({
+  endpoint: z.string(),
+  /** Of the last run; null where none had ended. */
+  verdict: verdict.nullable(),
+  verdictAt: timestamp.nullable(),
+  /** The last read that proved it equal, and how long before the moment asked about that was. */
+  verifiedAt: timestamp.nullable(),
+  verifiedAgeMs: z.int().nullable(),
+  /** True where a guard keeps what policy gives no more. */
+  withheld: z.boolean(),
+  /** What the ledger has of the user there; null where nothing. */
+  held: held.nullable(),
+});
+
+const accessCheckout = z.object({
+  workingCopy: z.string(),
+  trust: z.enum(["token", "claim"]),
+  startedAt: timestamp,
+  endedAt: timestamp.nullable(),
+  /** When what it gives of the entitlement ends; null where it gives nothing. */
+  until: timestamp.nullable(),
 });
 
 /** May this user do that, and why. */
 export const access = z
   .object({
-    allowed: z.boolean(),
+    /** Null, with `at` alone, where the record does not reach: unknown. */
+    allowed: z.boolean().nullable(),
     governed: z.boolean(),
     user: z.string(),
     entitlement: z.string(),
@@ -26,6 +76,8 @@ export const access = z
         /** The reference of the policy: `group:engineering`. */
         group: z.string().nullable(),
         path: z.array(z.string()),
+        /** When what the rule gives ends; null for never. */
+        until: timestamp.nullable().optional(),
         /** True for what settled the answer. */
         decides: z.boolean(),
         /** True where a guard withholds the removal of what policy gives no more. */
@@ -33,6 +85,13 @@ export const access = z
         text: z.string(),
       }),
     ),
+    /** The moment that the answer is about, with `at`. */
+    at: timestamp.optional(),
+    /** The policy version that was in force. */
+    policyVersion: z.string().optional(),
+    incarnation: z.string().optional(),
+    checkouts: z.array(accessCheckout).optional(),
+    endpoints: z.array(accessEndpoint).optional(),
   })
   .meta({ id: "Access" });
 export type Access = z.output<typeof access>;
