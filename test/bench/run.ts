@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { benchHooks } from "./hooks.ts";
 import { benchLists } from "./lists.ts";
 import { measureMemory } from "./memory.ts";
+import { benchPlan } from "./plan.ts";
 import { benchReceiver } from "./receiver.ts";
 import { benchScim } from "./scim.ts";
 
@@ -76,6 +77,9 @@ try {
   report("memory after that", { pss: await measureMemory(server.pid) }, "MB");
   for (const [question, figures] of await benchLists(directory)) {
     report(`list of 100,000 syncs, ${question}`, figures, "ms");
+  }
+  for (const [change, figures] of await benchPlan(directory)) {
+    report(`policy plan, 10,000 branches: ${change}`, figures, "ms");
   }
 } finally {
   await rm(directory, { recursive: true, force: true });

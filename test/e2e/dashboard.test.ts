@@ -189,6 +189,9 @@ describe("the question of access", () => {
     await page.goto(page.url().replace("carol", "alice"));
     await page.getByText("alice may push release/1.0").waitFor();
     expect(await page.getByLabel("May", { exact: true }).inputValue()).toBe("alice");
+    await page.getByLabel("at (left empty: now)").fill(toLocalTime(new Date(Date.now() - 1_000)));
+    await page.getByRole("button", { name: "Ask" }).click();
+    await page.getByText("alice could push release/1.0").waitFor();
   });
 });
 
@@ -238,3 +241,8 @@ describe("while the server is away", () => {
     expect(await page.getByText("The server is away.").count()).toBe(0);
   });
 });
+
+/** As a `datetime-local` field takes it. */
+function toLocalTime(at: Date): string {
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}

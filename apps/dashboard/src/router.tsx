@@ -41,6 +41,7 @@ const accessSearch = z.object({
   branch: text,
   entitlement: text,
   refType: z.enum(["branch", "bookmark", "topic"]).optional().catch(undefined),
+  at: text,
 });
 const diffSearch = z.object({ all: z.literal(true).optional().catch(undefined), who: text });
 

@@ -44,8 +44,8 @@ function describe(answer: Access): readonly string[] {
     describeAnswer(answer),
     ...reasons.map(describeReason),
     ...checkouts.map(({ workingCopy, trust, startedAt, until }) => {
-      const gives = until === null ? "which gives nothing of it" : `until ${String(until)}`;
-      return `  checkout ${workingCopy} since ${String(startedAt)} (${trust}), ${gives}`;
+      const gives = until === null ? "which gives nothing of it" : `until ${until}`;
+      return `  checkout ${workingCopy} since ${startedAt} (${trust}), ${gives}`;
     }),
     ...endpoints.map(describeEndpoint),
     ...version,
@@ -55,7 +55,7 @@ function describe(answer: Access): readonly string[] {
 function describeAnswer({ user, entitlement, repository, branch, governed, allowed, at }: Access): string {
   const [may, mayNot] = at === undefined ? ["may", "may not"] : ["could", "could not"];
   const verb = allowed === null ? "may or may not have had (unknown)" : allowed ? may : mayNot;
-  const when = at === undefined ? "" : ` at ${String(at)}`;
+  const when = at === undefined ? "" : ` at ${at}`;
   return `${user} ${verb} ${entitlement} ${repository}:${branch}${when}${governed ? "" : " (not governed)"}`;
 }
 
@@ -69,7 +69,7 @@ function describeReason({ decides, rule, file, line, text, group, path }: Access
 function describeEndpoint(endpoint: NonNullable<Access["endpoints"]>[number]): string {
   const { verdict, verifiedAgeMs, held, withheld } = endpoint;
   const proof = verifiedAgeMs === null ? "never verified" : `verified ${describeAge(verifiedAgeMs)} before`;
-  const since = held === null ? "not held there" : `held there since ${String(held.grantedAt)}`;
+  const since = held === null ? "not held there" : `held there since ${held.grantedAt}`;
   const kept = withheld ? ", its removal withheld by a guard" : "";
   return `  at ${endpoint.endpoint}: ${verdict ?? "pending"}, ${proof}; ${since}${kept}`;
 }

@@ -18,7 +18,7 @@ export function AccessPage() {
   return (
     <Page
       title="Access"
-      lead="May this user do that, and why: answered from policy, directory and checkouts as they are now."
+      lead="May this user do that, and why: answered from policy, directory and checkouts as they are now, or from the ledger for a moment that is past."
     >
       <Question
         key={JSON.stringify(question)}
@@ -53,17 +53,21 @@ function Answer({ question }: { readonly question: Record<string, string | undef
 }
 
 function Decision({
-  answer: { allowed, governed, user, entitlement, repository, branch },
+  answer: { allowed, governed, user, entitlement, repository, branch, at },
 }: {
   readonly answer: Access;
 }) {
+  const look = allowed === null ? "border-line" : allowed ? "border-good bg-good-soft" : "border-bad bg-bad-soft";
+  const [may, mayNot] = at === undefined ? ["may", "may not"] : ["could", "could not"];
   return (
-    <div className={`border-l-4 py-3 pl-5 ${allowed ? "border-good bg-good-soft" : "border-bad bg-bad-soft"}`}>
+    <div className={`border-l-4 py-3 pl-5 ${look}`}>
       <p className="text-xl leading-8 font-semibold tracking-tight wrap-anywhere [&_bdi]:font-medium">
-        <InlineName>{user}</InlineName> {allowed ? "may" : "may not"} {entitlement} <InlineName>{branch}</InlineName>
+        <InlineName>{user}</InlineName> {allowed === null ? "may or may not have had" : allowed ? may : mayNot}{" "}
+        {entitlement} <InlineName>{branch}</InlineName>
       </p>
       <p className="text-soft">
         in <bdi>{repository}</bdi>
+        {at === undefined ? "" : `, on ${new Date(at).toLocaleString()}`}
         {governed ? "" : "; no rule governs this, so what the configuration says of ungoverned branches holds"}
       </p>
     </div>

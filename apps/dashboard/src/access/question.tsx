@@ -12,8 +12,9 @@ interface Asked {
 }
 
 export interface QuestionProps {
-  readonly asked: { readonly [Part in keyof Asked]?: string | undefined };
-  readonly onAsk: (question: Asked) => void;
+  readonly asked: { readonly [Part in keyof Asked | "at"]?: string | undefined };
+  /** `at` in RFC 3339; left out for now. */
+  readonly onAsk: (question: Asked & { readonly at?: string }) => void;
 }
 
 const ENTITLEMENTS = ["read", "push", "create", "delete", "force", "merge", "deploy"];
@@ -27,7 +28,7 @@ export function Question({ asked, onAsk }: QuestionProps) {
   function submit(event: FormEvent<HTMLFormElement>): void {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    const read = (part: keyof Asked): string => {
+    const read = (part: keyof Asked | "at"): string => {
       const value = form.get(part);
       return typeof value === "string" ? value.trim() : "";
     };
@@ -36,11 +37,12 @@ export function Question({ asked, onAsk }: QuestionProps) {
       entitlement: read("entitlement"),
       repository: read("repository"),
       branch: read("branch"),
+      ...(read("at") === "" ? {} : { at: new Date(read("at")).toISOString() }),
     });
   }
 
   return (
-    <form onSubmit={submit} className="grid items-end gap-3 sm:grid-cols-2 lg:grid-cols-[1fr_9rem_1fr_1fr_auto]">
+    <form onSubmit={submit} className="grid items-end gap-3 sm:grid-cols-2 lg:grid-cols-[1fr_9rem_1fr_1fr_13rem_auto]">
       <Part name="user" label="May" placeholder="alice" value={asked.user} isSearch />
       <Part name="entitlement" label="do" placeholder="push" value={asked.entitlement} options={ENTITLEMENTS} />
       <Part name="branch" label="on the branch" placeholder="release/1.0" value={asked.branch} />
@@ -51,11 +53,28 @@ export function Question({ asked, onAsk }: QuestionProps) {
         value={asked.repository}
         options={names}
       />
+      <label className="flex min-w-0 flex-col gap-1">
+        <span className="text-sm text-soft">at (left empty: now)</span>
+        <input
+          name="at"
+          type="datetime-local"
+          step={1}
+          defaultValue={toLocal(asked.at)}
+          className={`${fieldLook} h-9 w-full`}
+        />
+      </label>
       <Button type="submit" look="primary" className="h-9 px-5">
         Ask
       </Button>
     </form>
   );
+}
+
+/** As the field wants it: the time of this machine, without a zone. */
+function toLocal(at: string | undefined): string {
+  const time = at === undefined ? Number.NaN : Date.parse(at);
+  if (Number.isNaN(time)) return "";
+  return new Date(time - new Date(time).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
 
 interface PartProps {
