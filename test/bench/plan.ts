@@ -38,8 +38,9 @@ export const CHANGES: Readonly<Record<string, (text: string) => string>> = {
     benchPolicy("").replace("dev/${user.userName}/**", "dev/**"),
 };
 
-export interface PlanFigures {
+interface PlanFigures {
   readonly ms: number;
+  readonly cpuMs: number;
   readonly peakMb: number;
 }
 
@@ -58,7 +59,8 @@ export async function benchPlan(directory: string): Promise<ReadonlyMap<string, 
     const rounds: PlanFigures[] = [];
     for (let round = 0; round < ROUNDS; round += 1) rounds.push(await planApart(postgres.url, change));
     const { p50, max } = summarize(rounds.map(({ ms }) => ms));
-    figures.set(change, { p50, max, "peak MB": Math.max(...rounds.map(({ peakMb }) => peakMb)) });
+    const { p50: cpu } = summarize(rounds.map(({ cpuMs }) => cpuMs));
+    figures.set(change, { p50, max, cpu, "peak MB": Math.max(...rounds.map(({ peakMb }) => peakMb)) });
   }
   return figures;
 }
@@ -69,8 +71,8 @@ async function planApart(url: string, change: string): Promise<PlanFigures> {
   let text = "";
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
   await once(child, "close");
-  const [ms = 0, peakMb = 0] = text.split(" ").map(Number);
-  return { ms, peakMb };
+  const [ms = 0, peakMb = 0, cpuMs = 0] = text.split(" ").map(Number);
+  return { ms, peakMb, cpuMs };
 }
 
 /** A hundred repositories, a hundred branches each, half of them people's own. */

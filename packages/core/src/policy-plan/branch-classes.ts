@@ -8,6 +8,7 @@ import { policyReferences } from "../policy/policy-references.ts";
 import type { Bot, Policy, PolicyRule } from "../policy/types.ts";
 import type { UserId } from "../words.ts";
 import { compareScope, isSameChange, type ScopeComparison } from "./compare-scope.ts";
+import { keepAffected } from "./keep-affected.ts";
 import type { BranchMatch } from "./match-branch.ts";
 import type { PlannedBranch, PolicyPlanFacts, PolicySide } from "./types.ts";
 
@@ -114,6 +115,8 @@ function toFacts(
 export interface BranchClass {
   /** True when nothing that counts here differs between the versions. */
   readonly isSame: boolean;
+  /** What matches, without the verbs of which both versions say the same. */
+  readonly matches: Matches;
   /** By endpoint; the same object where two endpoints change alike. */
   readonly scopes: ReadonlyMap<string, ScopeComparison>;
 }
@@ -127,17 +130,31 @@ export interface ClassQuestion {
   readonly compare: CompareFor;
   readonly branch: PlannedBranch;
   readonly matches: Matches;
+  /** What was worked out before, by what is left of the matches: most classes differ in what does not change. */
+  readonly known: Map<string, BranchClass["scopes"]>;
 }
 
-export function createBranchClass({ facts, meaningOf, compare, branch, matches }: ClassQuestion): BranchClass {
-  if (isSameMatch(facts, meaningOf, matches)) return { isSame: true, scopes: new Map() };
+export function createBranchClass({
+  facts,
+  meaningOf,
+  compare,
+  branch,
+  matches: all,
+  known,
+}: ClassQuestion): BranchClass {
+  if (isSameMatch(facts, meaningOf, all)) return { isSame: true, matches: all, scopes: new Map() };
+  const matches = keepAffected(facts, all);
+  const key = `${branch.state} ${matches.before.key} ${matches.after.key}`;
+  const same = known.get(key);
+  if (same !== undefined) return { isSame: false, matches, scopes: same };
   const scopes = new Map<string, ScopeComparison>();
   for (const endpoint of facts.endpoints) {
     const comparison = compare(branch, endpoint, { matches, who: "nameless" });
     const alike = scopes.values().find((other) => isAlike(other, comparison));
     scopes.set(endpoint, alike ?? comparison);
   }
-  return { isSame: false, scopes };
+  known.set(key, scopes);
+  return { isSame: false, matches, scopes };
 }
 
 /** True when the same rules match, with the same groups behind them and the same ceilings over them. */

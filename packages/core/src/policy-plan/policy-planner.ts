@@ -21,6 +21,7 @@ export function createPolicyPlanner(facts: PolicyPlanFacts): PolicyPlanner {
   const compare = createCompareFor(facts);
   const meaningOf = createMeaningOf();
   const classes = new Map<string, BranchClass>();
+  const worked = new Map<string, BranchClass["scopes"]>();
   const tally = createTally(facts);
 
   function matchBoth(branch: PlannedBranch): Matches {
@@ -44,13 +45,13 @@ export function createPolicyPlanner(facts: PolicyPlanFacts): PolicyPlanner {
     const users = personal.union(new Set([...branch.checkouts, ...branch.emergencies].map(({ userId }) => userId)));
     const key = `${branch.state} ${matches.before.key} ${matches.after.key}`;
     const known = classes.get(key);
-    const shared = known ?? createBranchClass({ facts, meaningOf, compare, branch, matches });
+    const shared = known ?? createBranchClass({ facts, meaningOf, compare, branch, matches, known: worked });
     if (known === undefined) classes.set(key, shared);
     if (shared.isSame) return;
     for (const endpoint of facts.endpoints) {
       const comparison = shared.scopes.get(endpoint);
       if (comparison === undefined) continue;
-      const own = users.size === 0 ? null : compare(branch, endpoint, { matches, who: users });
+      const own = users.size === 0 ? null : compare(branch, endpoint, { matches: shared.matches, who: users });
       tally.place({ branch, endpoint, shared: comparison, own, users });
     }
   }

@@ -10,12 +10,17 @@ export function canonicalPolicy(policy: Policy): string {
 
 /** The meaning of one rule or bot: the same text wherever it stands among the others. */
 export function canonicalRule(rule: PolicyRule | Bot): string {
-  return JSON.stringify(canonical(rule, [...places, "rule"]));
+  return canonicalPart(rule);
+}
+
+/** The meaning of a part of a policy, wherever it stands. */
+export function canonicalPart(part: unknown): string {
+  return JSON.stringify(canonical(part, [...places, "rule"]));
 }
 
 /** What a rule gives and takes, whatever it matches. */
 export function canonicalBody({ grants, deny, exclusive }: PolicyRule): string {
-  return JSON.stringify(canonical({ grants, deny, exclusive }, [...places, "rule"]));
+  return canonicalPart({ grants, deny, exclusive });
 }
 
 const places: readonly string[] = ["file", "line"];
