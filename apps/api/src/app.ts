@@ -14,6 +14,7 @@ import { createAccountRoutes } from "./routes/accounts.ts";
 import { createBindingRoutes } from "./routes/bindings.ts";
 import { createBranchRoutes } from "./routes/branches.ts";
 import { createClientRoutes } from "./routes/clients.ts";
+import { createDecisionRoute } from "./routes/decisions.ts";
 import { createDeliveryRoutes, type ReplayDelivery } from "./routes/deliveries.ts";
 import { createEndpointRoute } from "./routes/endpoints.ts";
 import { createEnrolmentRoutes } from "./routes/enrolments.ts";
@@ -93,6 +94,7 @@ export function createRoutes(deps: ApiDeps, traffic: ClientTraffic): readonly Ro
   const routes = [
     createSyncStatusRoute({ ...deps, endpoints: required, ci }),
     createAccessRoute(deps),
+    createDecisionRoute(deps),
     createRepositoryRoute(deps.db),
     ...createBranchRoutes(deps),
     ...createClientRoutes(deps.db, traffic),

@@ -193,3 +193,4 @@ export {
 
 export { explainAccess, type AccessQuestion, type AccessReason, type Explanation } from "./explain/explain-access.ts";
 export { explainPast, type PastAccess, type PastHolding, type PastQuestion } from "./explain/explain-past.ts";
+export { type DeniedChange, tellDenial } from "./explain/tell-denial.ts";

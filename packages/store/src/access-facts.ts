@@ -74,7 +74,7 @@ async function listUsersNamed(db: Queryable, userNames: readonly string[]): Prom
 const ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /** Attributes that policy may insert into a pattern: single strings of the user or of the enterprise extension. */
-function toDirectoryUser(
+export function toDirectoryUser(
   { id, userName, active, attributes }: DirectoryUserRecord,
   names: readonly string[],
 ): DirectoryUser {

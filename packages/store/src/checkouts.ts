@@ -164,7 +164,7 @@ export interface OpenCheckout {
 }
 
 /** How long it is known of a user that he was there: that he left ends what he held, as its time does. */
-const LEFT_FOR = "7 days";
+export const LEFT_FOR = "7 days";
 
 /** Who was on the branch lately and left, as far as the actor is known; of each the last stay. */
 export async function listLeftCheckouts(

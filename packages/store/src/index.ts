@@ -362,3 +362,11 @@ export {
   type Token,
   touchToken,
 } from "./tokens.ts";
+export { findAskedBranches, type AskedBranch, type AskedBranches } from "./asked-branches.ts";
+export {
+  loadUserAccessFacts,
+  NO_BRANCH_FACTS,
+  type UserAccessFacts,
+  type UserAccessQuestion,
+  type UserBranchFacts,
+} from "./user-access-facts.ts";

@@ -6,9 +6,7 @@ import {
   type ActivePolicyVersion,
   type BranchRow,
   type Database,
-  findUserByUserName,
-  listStrictNames,
-  loadAccessFacts,
+  loadUserAccessFacts,
 } from "@branchward/store";
 import { describeState } from "../access/describe-state.ts";
 import { explainAt } from "../access/explain-at.ts";
@@ -38,14 +36,17 @@ export function createAccessRoute({ db, activePolicy }: AccessDeps): Route {
       const branch = await getBranchNamed(db, query);
       const active = await activePolicy.find(db);
       if (active === undefined) throw new UnavailableError("no policy version is in force yet");
-      const user = await findUserByUserName(db, userName);
-      const facts = await loadAccessFacts(db, {
-        policy: active.policy,
-        branch,
-        strictNames: await listStrictNames(db, branch.id),
-        userIds: user === undefined ? [] : [user.id],
+      const facts = await loadUserAccessFacts(db, { policy: active.policy, userName, incarnationIds: [branch.id] });
+      const { user, findBranch } = facts;
+      const { strictNames, ...branchFacts } = findBranch(branch.id);
+      const { allowed, governed, reasons } = explainAccess({
+        ...facts,
+        ...branchFacts,
+        repository: { name: branch.repository },
+        incarnation: { refType: branch.refType, state: branch.state, names: [branch.name, ...strictNames] },
+        userId: user?.id ?? null,
+        entitlement,
       });
-      const { allowed, governed, reasons } = explainAccess({ ...facts, userId: user?.id ?? null, entitlement });
       const shown = {
         user: user?.userName ?? userName,
         entitlement,

@@ -95,3 +95,39 @@ export const access = z
   })
   .meta({ id: "Access" });
 export type Access = z.output<typeof access>;
+
+/** How much one question of a hook may hold; a larger push asks several times. */
+export const MAX_DECISIONS = 500;
+const name = z.string().min(1).max(4_096);
+
+/** What one push would do. */
+export const accessDecisionsBody = z.strictObject({
+  /** A `userName`; null for a pusher whom the server cannot name. */
+  user: name.nullable(),
+  /** The configured source that tells of the repository, and the name that it tells. */
+  source: name,
+  repository: name,
+  changes: z
+    .array(z.strictObject({ branch: name, refType: refType.default("branch"), entitlement: name }))
+    .min(1)
+    .max(MAX_DECISIONS),
+});
+
+/** An answer for each change, in the order of the question. */
+export const accessDecisions = z
+  .object({
+    /** True when every change is. */
+    allowed: z.boolean(),
+    decisions: z.array(
+      z.object({
+        branch: z.string(),
+        refType,
+        entitlement: z.string(),
+        allowed: z.boolean(),
+        governed: z.boolean(),
+        /** What the pusher of a denied change is told, line by line; empty where it is allowed. */
+        message: z.array(z.string()),
+      }),
+    ),
+  })
+  .meta({ id: "AccessDecisions" });

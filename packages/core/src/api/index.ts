@@ -1,5 +1,5 @@
 /** What the api says and takes, as zod contracts: shared by the api, the CLI and the dashboard. */
-export { access, type Access, accessQuery } from "./access.ts";
+export { access, type Access, accessDecisions, accessDecisionsBody, accessQuery } from "./access.ts";
 export {
   type BranchDetails,
   branchDetails,

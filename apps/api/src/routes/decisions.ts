@@ -1,0 +1,91 @@
+import {
+  type AccessQuestion,
+  type Entitlement,
+  explainAccess,
+  ForbiddenError,
+  type RefType,
+  tellDenial,
+  UnavailableError,
+} from "@branchward/core";
+import { accessDecisions, accessDecisionsBody } from "@branchward/core/api";
+import { answer, defineRoute, type Route } from "@branchward/runtime";
+import {
+  type AskedBranches,
+  findAgentById,
+  findAskedBranches,
+  loadUserAccessFacts,
+  NO_BRANCH_FACTS,
+  type UserAccessFacts,
+  type UserBranchFacts,
+} from "@branchward/store";
+import type { AccessDeps } from "./access.ts";
+
+/** `POST /v1/access/decisions`: what hooks in Git and Mercurial servers ask, once for each push. */
+export function createDecisionRoute({ db, activePolicy }: AccessDeps): Route {
+  return defineRoute({
+    method: "post",
+    path: "/v1/access/decisions",
+    summary: "May this user push that: a decision for each change of a push",
+    scope: "agent",
+    body: accessDecisionsBody,
+    responses: { 200: { description: "a decision for each change, in their order", body: accessDecisions } },
+    async handle({ body: { user, changes, ...origin }, principal }) {
+      const tokenId = principal?.tokenId ?? null;
+      const [active, branches, device] = await Promise.all([
+        activePolicy.find(db),
+        findAskedBranches(db, { ...origin, branches: changes }),
+        tokenId === null ? undefined : findAgentById(db, tokenId),
+      ]);
+      if (device !== undefined) {
+        throw new ForbiddenError("a device's token asks about nobody: make one for the server", {
+          code: "device_token",
+        });
+      }
+      if (active === undefined) throw new UnavailableError("no policy version is in force yet");
+      const incarnationIds = changes.flatMap(({ refType, branch }) => branches.find(refType, branch)?.id ?? []);
+      const facts = await loadUserAccessFacts(db, { policy: active.policy, userName: user, incarnationIds });
+      const decisions = changes.map((change) => decide(facts, branches, { ...change, user }));
+      return answer(200, { allowed: decisions.every(({ allowed }) => allowed), decisions });
+    },
+  });
+}
+
+interface Change {
+  readonly branch: string;
+  readonly refType: RefType;
+  readonly entitlement: string;
+  readonly user: string | null;
+}
+
+function decide(facts: UserAccessFacts, branches: AskedBranches, { user, branch, refType, entitlement }: Change) {
+  const { allowed, governed, reasons } = explainAccess({
+    ...facts,
+    ...toBranchFacts(facts, branches, { branch, refType, entitlement }),
+    repository: { name: branches.repository },
+    userId: facts.user?.id ?? null,
+    entitlement,
+  });
+  const change = { userName: facts.user?.userName ?? user, repository: branches.repository, branch, refType };
+  const message = allowed ? [] : [...tellDenial(facts.policy, { ...change, entitlement }, reasons)];
+  return { branch, refType, entitlement, allowed, governed, message };
+}
+
+/**
+ * The push decides what becomes of the branch, so that a branch not known yet, or closed, counts as active. What is
+ * created inherits nothing of what had its name before but a pending rename's narrower names.
+ */
+function toBranchFacts(
+  facts: UserAccessFacts,
+  branches: AskedBranches,
+  { branch, refType, entitlement }: Omit<Change, "user">,
+): Pick<AccessQuestion, "incarnation" | keyof Omit<UserBranchFacts, "strictNames">> {
+  const known = branches.find(refType, branch);
+  const { strictNames, ...held } = known === undefined ? NO_BRANCH_FACTS : facts.findBranch(known.id);
+  const { strictNames: _, ...nothing } = NO_BRANCH_FACTS;
+  return {
+    incarnation: { refType, state: "active", names: [branch, ...strictNames] },
+    ...(entitlement === CREATE ? nothing : held),
+  };
+}
+
+const CREATE: Entitlement = "create";
