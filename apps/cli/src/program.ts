@@ -222,11 +222,20 @@ function addHookCommands(program: Command, context: CommandContext, done: Run): 
       .option("--json", "JSON on stdout");
     if (action === "install") {
       command
+        .option("--enforce", "have the hooks of a server decide pushes, too; refused is what cannot be decided")
         .option("--url <url>", "address of Branchward (BRANCHWARD_URL; default http://127.0.0.1:8787)")
         .option("--source <name>", "the configured source of type agent", "agents")
         .option("--secret-file <file>", "file with the source's secret (else BRANCHWARD_AGENT_SECRET)")
-        .option("--repository <name>", "how Branchward names the repository (default: from its remote or path)");
+        .option("--repository <name>", "how Branchward names the repository (default: from its remote or path)")
+        .option("--token-file <file>", "with --enforce: file with a token of scope agent (else BRANCHWARD_TOKEN)")
+        .option(
+          "--user-from <sources>",
+          "with --enforce: who pushes, the first that is set of env:NAME, login, for hg url",
+        )
+        .option("--on-unavailable <modes>", "with --enforce: without an answer, as in push=last-known:15m,delete=deny")
+        .option("--timeout <duration>", "with --enforce: how long to wait for the answer (default: 2s)");
     }
+    if (action === "uninstall") command.option("--enforce", "only no longer decide pushes; the hooks go on telling");
     command.action(async (path, options) =>
       done(await (await import("./commands/hooks.ts")).hooks(context, { action, path, ...options })),
     );

@@ -1,9 +1,12 @@
 export { defaultRepositoryName } from "./hooks/agent/names.js";
 export { isEnrolled, saveEnrolment } from "./hooks/enrolment.ts";
-export { installHooks, uninstallHooks } from "./hooks/install.ts";
-export type { HooksRequest, InstallReport, InstallRequest, UninstallReport } from "./hooks/install.ts";
+export { installHooks } from "./hooks/install.ts";
+export type { HooksRequest, InstallReport, InstallRequest } from "./hooks/install.ts";
+export type { Enforcement, EnforceRequest } from "./hooks/enforcement.ts";
 export type { HookCondition, HookState } from "./hooks/git-hooks.ts";
 export type { SpoolState } from "./hooks/spool-state.ts";
 export { hooksStatus } from "./hooks/status.ts";
 export type { HooksReport } from "./hooks/status.ts";
 export type { Environment, HookRole } from "./hooks/target.ts";
+export { uninstallHooks } from "./hooks/uninstall.ts";
+export type { UninstallReport } from "./hooks/uninstall.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { AppError } from "@branchward/core";
+import { AppError, formatDuration } from "@branchward/core";
 import {
   hooksStatus,
   type HooksReport,
@@ -21,6 +21,11 @@ export interface HookOptions {
   readonly source?: string;
   readonly secretFile?: string;
   readonly repository?: string;
+  readonly enforce?: boolean;
+  readonly onUnavailable?: string;
+  readonly userFrom?: string;
+  readonly tokenFile?: string;
+  readonly timeout?: string;
   readonly json?: boolean;
 }
 
@@ -32,7 +37,11 @@ export async function hooks(context: CommandContext, options: HookOptions): Prom
       case "install":
         return show(context, options, describeInstall(await install(context, options, request)));
       case "uninstall":
-        return show(context, options, describeUninstall(await uninstallHooks(request)));
+        return show(
+          context,
+          options,
+          describeUninstall(await uninstallHooks({ ...request, enforce: options.enforce === true }), options),
+        );
       case "status":
         return show(context, options, describeStatus(await hooksStatus(request)));
     }
@@ -70,7 +79,23 @@ function install(context: CommandContext, options: HookOptions, request: Request
     secret,
     repository: options.repository ?? null,
     nodePath: process.execPath,
+    ...toEnforce(context, options),
   });
+}
+
+function toEnforce(
+  { env }: CommandContext,
+  options: HookOptions,
+): Pick<Parameters<typeof installHooks>[0], "enforce"> | undefined {
+  const { enforce, onUnavailable = null, userFrom = null, tokenFile = null, timeout = null } = options;
+  if (enforce === true) {
+    return { enforce: { onUnavailable, userFrom, tokenFile, timeout, token: env["BRANCHWARD_TOKEN"] || null } };
+  }
+  if ([onUnavailable, userFrom, tokenFile, timeout].every((given) => given === null)) return undefined;
+  throw new CommandError(
+    EXIT.usage,
+    "--on-unavailable, --user-from, --token-file and --timeout are for hooks that decide: add --enforce",
+  );
 }
 
 interface Shown {
@@ -89,9 +114,11 @@ function describeInstall(report: InstallReport): Shown {
   return { report, lines: [...name, ...describeStatus(report).lines, ...report.notes] };
 }
 
-function describeUninstall(report: UninstallReport): Shown {
+function describeUninstall(report: UninstallReport, { enforce }: HookOptions): Shown {
   const left = report.pending === 0 ? [] : [`${report.pending} events were not sent; the next installation sends them`];
-  return { report, lines: ["hooks removed; what was there before is back", ...left] };
+  const removed =
+    enforce === true ? "the hooks decide no more, and go on telling" : "hooks removed; what was there before is back";
+  return { report, lines: [removed, ...left] };
 }
 
 const CONDITION_TEXT = {
@@ -119,5 +146,19 @@ function describeStatus(report: HooksReport): Shown {
   const { device } = report;
   const proof = device === null ? [] : [`checkouts are told as ${device.user}, by the token of ${device.device}`];
   const refused = report.refused === 0 ? [] : [`${report.refused} were refused; see ${join(report.home, "refused")}`];
-  return { report, lines: [...hookLines, ...target, ...proof, ...node, sent, waiting, ...refused] };
+  return {
+    report,
+    lines: [...hookLines, ...target, ...proof, ...describeEnforcement(report), ...node, sent, waiting, ...refused],
+  };
+}
+
+function describeEnforcement({ enforce }: HooksReport): readonly string[] {
+  if (enforce === null) return [];
+  const modes = Object.entries(enforce.lastKnownMs).map(([verb, ageMs]) =>
+    ageMs === 0 ? `${verb} denied` : `${verb} by the last answer of ${formatDuration(ageMs)}`,
+  );
+  return [
+    `decides pushes; who pushes: ${enforce.userFrom.join(", ")}`,
+    `without an answer within ${formatDuration(enforce.timeoutMs)}: ${modes.join(", ")}`,
+  ];
 }

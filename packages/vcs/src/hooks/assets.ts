@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 
 /** A hook script before it knows its home. `hg` serves every Mercurial hook, `global` every git hook of a user. */
-export type ScriptName = "post-checkout" | "post-receive" | "global" | "hg";
+export type ScriptName = "post-checkout" | "post-receive" | "pre-receive" | "global" | "hg";
 
 /** Everything that an installation copies out of this package. */
 export interface HookAssets {
@@ -18,13 +18,14 @@ export interface HookAssets {
 const scriptParts: Readonly<Record<ScriptName, readonly string[]>> = {
   "post-checkout": ["common.sh", "post-checkout.sh", "previous.sh"],
   "post-receive": ["common.sh", "post-receive.sh", "previous.sh"],
+  "pre-receive": ["enforce.sh", "pre-receive.sh"],
   global: ["common.sh", "global.sh"],
   hg: ["common.sh", "hg.sh"],
 };
 
 /** Reads the agent and the scripts that stand beside this file. */
 export async function readAssets(): Promise<HookAssets> {
-  const agent = await readTexts("agent", ".js");
+  const agent = new Map([...(await readTexts("agent", ".js")), ...(await readTexts("agent", ".py"))]);
   const scripts = await readTexts("sh", ".sh");
   const hash = createHash("sha256");
   for (const [name, text] of [...agent, ...scripts]) hash.update(`${name}\0${text}\0`);

@@ -20,16 +20,12 @@ export interface HookState {
   readonly condition: HookCondition;
 }
 
-type GitHook = "post-checkout" | "post-receive";
+export type GitHook = "post-checkout" | "post-receive" | "pre-receive";
 
-const hookOfRole: Readonly<Record<Exclude<HookRole, "global">, GitHook>> = {
-  client: "post-checkout",
-  server: "post-receive",
-};
-
-/** The hook of git that a role has. */
-export function toGitHook(role: Exclude<HookRole, "global">): GitHook {
-  return hookOfRole[role];
+/** The hooks of git that a role has. */
+export function toGitHooks(role: Exclude<HookRole, "global">, isEnforced: boolean): readonly GitHook[] {
+  if (role === "client") return ["post-checkout"];
+  return isEnforced ? ["post-receive", "pre-receive"] : ["post-receive"];
 }
 
 /**
@@ -56,7 +52,7 @@ export async function getGitHookFile(target: GitTarget, name: GitHook, env: Envi
 /** Writes the hook; one that is there already is put aside and runs after it. */
 export async function installGitHook(
   target: GitTarget,
-  file: string,
+  { name, file }: { readonly name: GitHook; readonly file: string },
   { home, config, assets }: { readonly home: string; readonly config: HomeConfig; readonly assets: HookAssets },
 ): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true });
@@ -64,7 +60,6 @@ export async function installGitHook(
   // In the repository's own directory the hook finds its home beside it, so that the repository may be moved.
   const isOwn = path.dirname(file) === path.join(target.commonDir, "hooks");
   const words = { home: isOwn ? '"${0%/*}/../branchward"' : toShellWord(home), node: toShellWord(config.nodePath) };
-  const name = path.basename(file) === "post-checkout" ? "post-checkout" : "post-receive";
   await writeWhole(file, assets.renderScript(name, words), 0o755);
   await giveToOwner(file);
 }

@@ -3,6 +3,7 @@ import { chmod, lchown, mkdir, readdir, readFile, rename, rm, stat, writeFile } 
 import path from "node:path";
 import { InvalidInputError } from "@branchward/core";
 import type { HookAssets } from "./assets.ts";
+import type { Enforcement } from "./enforcement.ts";
 import type { Environment, HookRole, Target } from "./target.ts";
 
 /** `config.json` of a home. */
@@ -16,6 +17,8 @@ export interface HomeConfig {
   readonly repository: string | null;
   readonly nodePath: string;
   readonly roles: readonly HookRole[];
+  /** What decides pushes; null where hooks tell alone. */
+  readonly enforce: Enforcement | null;
   /** The global core.hooksPath that ours took the place of. */
   readonly inheritedHooksPath: string | null;
   /** True when there was no hgrc before us. */
@@ -36,7 +39,7 @@ export function toUserHome(env: Environment): string {
 }
 
 /**
- * Creates the home or brings it up to date: agent, configuration, and the secret where its text is given.
+ * Creates the home or brings it up to date: agent, configuration, and the given secrets by file name.
  * A repository whose directory is setgid and writable for its group is shared by several unix users, all of whom must
  * be able to write the spool and to sign: the home is then for the group, otherwise for the owner alone.
  */
@@ -44,20 +47,20 @@ export async function writeHome(
   home: string,
   assets: HookAssets,
   config: HomeConfig,
-  secret: string | null,
+  secrets: ReadonlyMap<string, string> = new Map(),
 ): Promise<void> {
   const created = await mkdir(path.dirname(home), { recursive: true });
   if (created !== undefined) await giveToOwner(created);
   const isShared = await isSharedDirectory(path.dirname(home));
   const directoryMode = isShared ? 0o2770 : 0o700;
   const fileMode = isShared ? 0o640 : 0o600;
-  for (const folder of ["", "agent", "spool", "refused", "transactions"]) {
+  for (const folder of ["", "agent", "spool", "refused", "transactions", "answers"]) {
     await mkdir(path.join(home, folder), { recursive: true });
     await chmod(path.join(home, folder), directoryMode);
   }
   for (const [name, text] of assets.agent) await writeWhole(path.join(home, "agent", name), text, fileMode);
   await writeWhole(path.join(home, "agent/package.json"), '{ "type": "module" }\n', fileMode);
-  if (secret !== null) await writeWhole(path.join(home, "secret"), secret, fileMode);
+  for (const [name, text] of secrets) await writeWhole(path.join(home, name), text, fileMode);
   await writeWhole(path.join(home, "config.json"), `${JSON.stringify(config, null, 2)}\n`, fileMode);
 }
 
@@ -81,7 +84,8 @@ export async function findHomeConfig(home: string): Promise<HomeConfig | null> {
 }
 
 function parseHomeConfig(text: string): HomeConfig {
-  return JSON.parse(text) as HomeConfig;
+  const config = JSON.parse(text) as Omit<HomeConfig, "enforce"> & Partial<HomeConfig>;
+  return { ...config, enforce: config.enforce ?? null };
 }
 
 /** True for a directory that several unix users of one group write, as `git init --shared` makes it. */

@@ -1,7 +1,7 @@
 import { chmod, lstat, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { uninstallHooks } from "./install.ts";
+import { uninstallHooks } from "./uninstall.ts";
 import { hooksStatus } from "./status.ts";
 import { getArrival, type Lab, openLab, openReceiver, type TestReceiver } from "./testing.ts";
 

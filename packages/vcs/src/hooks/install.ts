@@ -1,12 +1,13 @@
-import { realpath, rm, stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { InvalidInputError, NotFoundError } from "@branchward/core";
 import { decodeSecret } from "../signature.ts";
 import { readAssets, toShellWord } from "./assets.ts";
+import { type Enforcement, type EnforceRequest, parseEnforcement, readEnforcementSecrets } from "./enforcement.ts";
+import { getGitHookFile, type GitHook, installGitHook, isExecutable, toGitHooks } from "./git-hooks.ts";
+import { installGlobalGit } from "./global-git.ts";
+import { setHgrcLines, toHgrcPlace, writeHgrc } from "./hgrc.ts";
 import { isEnrolled } from "./enrolment.ts";
-import { getGitHookFile, installGitHook, isExecutable, toGitHook, uninstallGitHook } from "./git-hooks.ts";
-import { installGlobalGit, uninstallGlobalGit } from "./global-git.ts";
-import { includeFile, removeInclude, renderHgrc } from "./hgrc.ts";
 import {
   findHomeConfig,
   giveToOwner,
@@ -14,21 +15,11 @@ import {
   isSharedDirectory,
   readTextIfThere,
   toHome,
-  toUserHome,
   writeHome,
   writeWhole,
 } from "./home.ts";
-import { readSpoolState } from "./spool-state.ts";
 import { type HooksReport, hooksStatus } from "./status.ts";
-import {
-  type Environment,
-  findDefaultName,
-  getTarget,
-  type GitTarget,
-  type HookRole,
-  listHooksDirectories,
-  type Target,
-} from "./target.ts";
+import { type Environment, findDefaultName, getTarget, type GitTarget, type HookRole, type Target } from "./target.ts";
 
 /** Which hooks, where. `path` is anywhere in the repository and without meaning for `global`. */
 export interface HooksRequest {
@@ -50,6 +41,8 @@ export interface InstallRequest extends HooksRequest {
   readonly repository: string | null;
   /** Absolute path of the Node that runs the agent. */
   readonly nodePath: string;
+  /** Has a server's hooks decide pushes, too. Left out: as it was. */
+  readonly enforce?: EnforceRequest;
 }
 
 export interface InstallReport extends HooksReport {
@@ -67,9 +60,11 @@ export async function installHooks(request: InstallRequest): Promise<InstallRepo
   await validate(request);
   const { role, env } = request;
   const target = role === "global" ? "global" : await getTarget(request.path, env);
-  const gitHook = await findGitHook(target, role, env);
   const home = toHome(target, env);
   const before = await findHomeConfig(home);
+  const enforce = toEnforcement(request, target, before);
+  const gitHooks = await listGitHooks(target, role, { env, isEnforced: enforce !== null });
+  const secrets = await readSecrets(request, home, enforce);
   const assets = await readAssets();
   const given = findGivenName(request, before);
   const repository = target === "global" ? null : (given ?? (await findDefaultName(target, role, env)));
@@ -82,15 +77,16 @@ export async function installHooks(request: InstallRequest): Promise<InstallRepo
     repository: role === "server" ? repository : given,
     nodePath: request.nodePath,
     roles: [...new Set([...(before?.roles ?? []), role])],
+    enforce,
     inheritedHooksPath: before?.inheritedHooksPath ?? null,
     hgrcCreated: before?.hgrcCreated ?? false,
   };
   const written = { home, config, assets, env };
-  await writeHome(home, assets, config, request.secretFile === null ? request.secret : null);
-  if (gitHook !== undefined) await installGitHook(gitHook.target, gitHook.file, written);
+  await writeHome(home, assets, config, secrets);
+  for (const hook of gitHooks) await installGitHook(hook.target, hook, written);
   const inheritedHooksPath = target === "global" ? await installGlobalGit(written) : null;
   const hgrcCreated = await installHg(target, written);
-  await writeHome(home, assets, { ...config, inheritedHooksPath, hgrcCreated }, null);
+  await writeHome(home, assets, { ...config, inheritedHooksPath, hgrcCreated });
   await giveToOwner(home);
   const notes = await listNotes(target, home, config);
   if (role !== "server" && isEnrolled(env, request.url)) {
@@ -99,53 +95,43 @@ export async function installHooks(request: InstallRequest): Promise<InstallRepo
   return { ...(await hooksStatus({ path: request.path, role, env })), repository, notes };
 }
 
-async function findGitHook(
+/** What decided before goes on deciding, whatever else is installed: only `uninstall` takes it away. */
+function toEnforcement(
+  { role, enforce }: InstallRequest,
+  target: Target | "global",
+  before: HomeConfig | null,
+): Enforcement | null {
+  if (enforce === undefined) return before?.enforce ?? null;
+  if (role === "server" && target !== "global") return parseEnforcement(enforce, target.vcs, before?.enforce ?? null);
+  throw new InvalidInputError("Only hooks of a server can decide: --enforce goes with --server");
+}
+
+async function readSecrets(
+  { secretFile, secret, enforce }: InstallRequest,
+  home: string,
+  enforcement: Enforcement | null,
+): Promise<ReadonlyMap<string, string>> {
+  const own = secretFile === null && secret !== null ? [["secret", secret] as const] : [];
+  if (enforce === undefined || enforcement === null) return new Map(own);
+  return new Map([...own, ...(await readEnforcementSecrets(home, enforcement, enforce.token))]);
+}
+
+async function listGitHooks(
   target: Target | "global",
   role: HookRole,
-  env: Environment,
-): Promise<{ readonly target: GitTarget; readonly file: string } | undefined> {
-  if (target === "global" || target.vcs === "hg" || role === "global") return undefined;
-  return { target, file: await getGitHookFile(target, toGitHook(role), env) };
+  { env, isEnforced }: { readonly env: Environment; readonly isEnforced: boolean },
+): Promise<readonly { readonly target: GitTarget; readonly name: GitHook; readonly file: string }[]> {
+  if (target === "global" || target.vcs === "hg" || role === "global") return [];
+  const names = toGitHooks(role, isEnforced);
+  return await Promise.all(
+    names.map(async (name) => ({ target, name, file: await getGitHookFile(target, name, env) })),
+  );
 }
 
 /** One repository has one name: a name that came with its other role holds for this one, too. */
 function findGivenName({ repository, role }: InstallRequest, before: HomeConfig | null): string | null {
   const hasOtherRole = before?.roles.some((other) => other !== role) ?? false;
   return repository ?? (hasOtherRole ? (before?.repository ?? null) : null);
-}
-
-export interface UninstallReport {
-  readonly home: string;
-  /** Events that had not been sent. They stay in the home, and the next installation sends them. */
-  readonly pending: number;
-}
-
-/**
- * Takes the hooks of one role away and puts back what was there, byte for byte; with the last role the home goes too.
- * @throws NotFoundError where nothing is installed.
- */
-export async function uninstallHooks({ path: location, role, env }: HooksRequest): Promise<UninstallReport> {
-  const target = role === "global" ? "global" : await getTarget(location, env);
-  const home = toHome(target, env);
-  const config = await findHomeConfig(home);
-  if (config === null || !config.roles.includes(role)) {
-    throw new NotFoundError(`No ${role} hooks of Branchward at ${home}`);
-  }
-  const roles = config.roles.filter((other) => other !== role);
-  if (target === "global") await uninstallGlobalGit(home, config.inheritedHooksPath, env);
-  else if (target.vcs === "git" && role !== "global") {
-    const directories = await listHooksDirectories(target, env);
-    for (const directory of directories) await uninstallGitHook(path.join(directory, toGitHook(role)));
-  }
-  const hgrc = toHgrc(target, home, env);
-  if (hgrc !== undefined && roles.length === 0) await removeInclude(hgrc.file, hgrc.included, config.hgrcCreated);
-  const assets = await readAssets();
-  if (hgrc !== undefined && roles.length > 0) await writeHgrc(hgrc, home, { roles, stamp: assets.stamp });
-  const { count } = (await readSpoolState(home, new Date())).pending;
-  if (roles.length > 0) await writeHome(home, assets, { ...config, roles }, null);
-  else if (count === 0) await rm(home, { recursive: true });
-  else await rm(path.join(home, "config.json"));
-  return { home, pending: count };
 }
 
 interface Written {
@@ -157,40 +143,13 @@ interface Written {
 
 /** True when the hgrc is there for our line alone. */
 async function installHg(target: Target | "global", { home, config, assets, env }: Written): Promise<boolean> {
-  const hgrc = toHgrc(target, home, env);
+  const hgrc = toHgrcPlace(target, home, env);
   if (hgrc === undefined) return false;
   const words = { home: '"${0%/*}"', node: toShellWord(config.nodePath) };
   await writeWhole(path.join(home, "hook"), assets.renderScript("hg", words), 0o644);
   await writeHgrc(hgrc, home, { roles: config.roles, stamp: assets.stamp });
-  const created = await includeFile(hgrc.file, hgrc.included);
-  return config.hgrcCreated || created;
-}
-
-interface HgrcPlace {
-  readonly file: string;
-  readonly included: string;
-  /** The hook script, as hg's shell finds it from the root of a repository. */
-  readonly script: string;
-}
-
-function toHgrc(target: Target | "global", home: string, env: Environment): HgrcPlace | undefined {
-  if (target === "global") {
-    return {
-      file: path.join(toUserHome(env), ".hgrc"),
-      included: path.join(home, "hgrc"),
-      script: path.join(home, "hook"),
-    };
-  }
-  if (target.vcs === "git") return undefined;
-  return { file: path.join(target.root, ".hg/hgrc"), included: "branchward/hgrc", script: ".hg/branchward/hook" };
-}
-
-async function writeHgrc(
-  { script }: HgrcPlace,
-  home: string,
-  { roles, stamp }: Pick<HomeConfig, "roles" | "stamp">,
-): Promise<void> {
-  await writeWhole(path.join(home, "hgrc"), renderHgrc(roles, toShellWord(script), stamp), 0o644);
+  const isEnforced = config.enforce !== null && config.roles.includes("server");
+  return await setHgrcLines(hgrc, { isEnforced }, config.hgrcCreated);
 }
 
 async function validate({ url, source, secretFile, secret, nodePath, role, env }: InstallRequest): Promise<void> {

@@ -2,7 +2,8 @@ import path from "node:path";
 import type { Vcs } from "@branchward/core";
 import { type Enrolment, findEnrolment } from "./agent/enrolment.js";
 import { readAssets } from "./assets.ts";
-import { type HookState, inspectGitHook, isExecutable, toGitHook } from "./git-hooks.ts";
+import type { Enforcement } from "./enforcement.ts";
+import { type HookState, inspectGitHook, isExecutable, toGitHooks } from "./git-hooks.ts";
 import { inspectGlobalGit } from "./global-git.ts";
 import { inspectHgrc, toHgHooks } from "./hgrc.ts";
 import { findHomeConfig, toHome, toUserHome } from "./home.ts";
@@ -19,6 +20,8 @@ export interface HooksReport extends SpoolState {
   readonly connection: { readonly url: string; readonly source: string; readonly secretFile: string } | null;
   /** Whose device tells checkouts there with its token; null where the source's secret signs. */
   readonly device: Pick<Enrolment, "user" | "device" | "expiresAt"> | null;
+  /** How pushes are decided; null where hooks tell alone. */
+  readonly enforce: Enforcement | null;
   /** False when the Node that the hooks start is gone. */
   readonly hasNode: boolean;
 }
@@ -39,13 +42,14 @@ export async function hooksStatus(request: {
   return {
     home,
     vcs: target === "global" ? ["git", "hg"] : [target.vcs],
-    hooks: await listHooks(request, home),
+    hooks: await listHooks(request, home, config?.enforce != null),
     connection: config && {
       url: config.url,
       source: config.source,
       secretFile: path.resolve(home, config.secretFile),
     },
     device: role === "server" || config === null ? null : findDevice(env, config.url),
+    enforce: role === "server" ? (config?.enforce ?? null) : null,
     hasNode: config !== null && (await isExecutable(config.nodePath)),
     ...(await readSpoolState(home, new Date())),
   };
@@ -56,10 +60,15 @@ function findDevice(env: Environment, url: string): HooksReport["device"] {
   return found && { user: found.user, device: found.device, expiresAt: found.expiresAt };
 }
 
-async function listHooks(request: Parameters<typeof hooksStatus>[0], home: string): Promise<readonly HookState[]> {
+async function listHooks(
+  request: Parameters<typeof hooksStatus>[0],
+  home: string,
+  hasEnforcement: boolean,
+): Promise<readonly HookState[]> {
   const { role, env } = request;
   const assets = await readAssets();
-  const expected = { hooks: toHgHooks([role]), stamp: assets.stamp };
+  const isEnforced = role === "server" && hasEnforcement;
+  const expected = { hooks: toHgHooks([role]), stamp: assets.stamp, isEnforced };
   if (role === "global") {
     const file = path.join(home, "hgrc");
     const hg = await inspectHgrc(path.join(toUserHome(env), ".hgrc"), { name: file, file }, expected);
@@ -67,7 +76,9 @@ async function listHooks(request: Parameters<typeof hooksStatus>[0], home: strin
   }
   const target = await getTarget(request.path, env);
   if (target.vcs === "git") {
-    return [await inspectGitHook(path.join(await getHooksDirectory(target, env), toGitHook(role)), assets)];
+    const directory = await getHooksDirectory(target, env);
+    const names = toGitHooks(role, isEnforced);
+    return await Promise.all(names.map((name) => inspectGitHook(path.join(directory, name), assets)));
   }
   const included = { name: "branchward/hgrc", file: path.join(home, "hgrc") };
   return await inspectHgrc(path.join(target.root, ".hg/hgrc"), included, expected);
