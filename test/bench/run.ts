@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { benchDecisions, benchPushes } from "./enforce.ts";
 import { benchHooks } from "./hooks.ts";
 import { benchLists } from "./lists.ts";
 import { measureMemory } from "./memory.ts";
@@ -71,12 +72,16 @@ try {
   report("idle memory, sum of PSS over the process tree", { pss: await measureMemory(server.pid) }, "MB");
   const target = { url: server.url, secret: SECRET, token: ADMIN_TOKEN };
   report("hook to verified verdict, idle, git push of a new branch", await benchHooks(target, directory), "ms");
+  for (const [push, figures] of await benchPushes(target, directory)) report(push, figures, "ms");
   report("receiver, 16 in flight, 100 branches", await benchReceiver(target, 100), "ms");
   report("receiver, 16 in flight, one branch", await benchReceiver(target, 1), "ms");
   await benchScim(target, report);
   report("memory after that", { pss: await measureMemory(server.pid) }, "MB");
   for (const [question, figures] of await benchLists(directory)) {
     report(`list of 100,000 syncs, ${question}`, figures, "ms");
+  }
+  for (const [question, figures] of await benchDecisions(directory)) {
+    report(`10,000 branches, 50,000 users, ${question}`, figures, "ms");
   }
   for (const [change, figures] of await benchPlan(directory)) {
     report(`policy plan, 10,000 branches: ${change}`, figures, "ms");

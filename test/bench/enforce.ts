@@ -1,0 +1,274 @@
+/** Hooks that decide: what the answer takes at the server, and what the whole of it adds to a push. */
+import { execFile } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { createApp } from "@branchward/api";
+import { parseConfiguration } from "@branchward/core";
+import { createQueues, migrateQueue, openQueueBackend } from "@branchward/queue";
+import { createAuthenticator, createLogger, listen } from "@branchward/runtime";
+import { startEmbeddedPostgres } from "@branchward/runtime/postgres";
+import {
+  connectDatabase,
+  createActivePolicy,
+  type Database,
+  type DatabaseConnection,
+  findLiveSession,
+  findLiveToken,
+  migrateStore,
+  openNotifications,
+} from "@branchward/store";
+import { installHooks } from "@branchward/vcs/hooks";
+import { summarize, type Target } from "./figures.ts";
+
+const run = promisify(execFile);
+const BRANCHES = 10_000;
+const USERS = 50_000;
+const QUESTIONS = 500;
+const GIT_PUSHES = 40;
+const HG_PUSHES = 15;
+const TOKEN = "bench-token";
+
+const POLICY = `
+endpoints: [{ name: directory, type: builtin }]
+policy:
+  - repositories: ["bench/*"]
+    branches: ["release/**"]
+    grants:
+      - { entitlement: push, to: ["group:managers"] }
+      - { entitlement: read, to: ["group:everybody"] }
+      - { entitlement: push, to: ["group:everybody"], when: checkout, for: 8h }
+    deny:
+      - { entitlement: push, to: ["group:contractors"] }
+`;
+
+type Figures = ReturnType<typeof summarize>;
+
+/** 10,000 governed branches, their entitlement groups, and 50,000 users who are all in one of the policy's groups. */
+export async function benchDecisions(directory: string): Promise<ReadonlyMap<string, Figures>> {
+  const silent = { info: () => undefined, warn: () => undefined };
+  await using postgres = await startEmbeddedPostgres({ dataDir: join(directory, "decisions"), log: silent });
+  await using connection = connectDatabase({ url: postgres.url, max: 10, onError: () => undefined });
+  await migrateStore(connection.db);
+  await fill(connection);
+  await using listener = await startApi(postgres.url, connection.db);
+  const ask = async (path: string, init: RequestInit): Promise<void> => {
+    const response = await fetch(`${listener.url}${path}`, { ...init, headers: { authorization: `Bearer ${TOKEN}` } });
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    await response.arrayBuffer();
+  };
+  const named = (index: number) => ({
+    user: `user-${(index * 7919) % USERS}`,
+    ...toBranch((index * 104_729) % BRANCHES),
+  });
+  const figures = new Map<string, Figures>();
+  const decide = (index: number, changes: number) => {
+    const { user, repository, branch } = named(index);
+    const asked = Array.from({ length: changes }, (_, each) => ({
+      branch: each === 0 ? branch : `release/${each}`,
+      entitlement: "push",
+    }));
+    const body = JSON.stringify({ user, source: "agents", repository, changes: asked });
+    return ask("/v1/access/decisions", { method: "POST", body });
+  };
+  figures.set("a hook's question about one branch", await measure((index) => decide(index, 1)));
+  figures.set("a hook's question about 100 branches", await measure((index) => decide(index, 100)));
+  const explain = (index: number) =>
+    ask(`/v1/access?${String(new URLSearchParams({ ...named(index), entitlement: "push" }))}`, {});
+  figures.set("GET /v1/access", await measure(explain));
+  return figures;
+}
+
+async function measure(ask: (index: number) => Promise<void>): Promise<Figures> {
+  const times: number[] = [];
+  for (let index = 0; index < QUESTIONS; index += 1) {
+    const startedAt = performance.now();
+    await ask(index);
+    times.push(performance.now() - startedAt);
+  }
+  return summarize(times);
+}
+
+function toBranch(index: number): { readonly repository: string; readonly branch: string } {
+  return { repository: `bench/repository-${index % 100}`, branch: `release/${index}` };
+}
+
+async function startApi(databaseUrl: string, db: Database): Promise<AsyncDisposable & { readonly url: string }> {
+  await using stack = new AsyncDisposableStack();
+  const target = { kind: "postgres", url: databaseUrl } as const;
+  await migrateQueue(target);
+  const queues = stack.use(await createQueues(stack.use(openQueueBackend(target, () => undefined)), ["directory"]));
+  const notifications = stack.use(await openNotifications(databaseUrl, () => undefined));
+  const parsed = parseConfiguration(POLICY, "branchward.yaml");
+  if ("problems" in parsed) throw new Error(JSON.stringify(parsed.problems));
+  const principal = { client: "bench", scope: "admin", tokenId: null, internal: false } as const;
+  const closing = new AbortController();
+  const app = createApp({
+    db,
+    queues,
+    notifications,
+    log: createLogger({ level: "silent" }),
+    closing: closing.signal,
+    replay: () => Promise.reject(new Error("there are no deliveries here")),
+    dashboardDir: "",
+    activePolicy: createActivePolicy(),
+    configuration: parsed.configuration,
+    baseUrl: () => "",
+    authenticator: createAuthenticator({
+      staticTokens: [{ secret: TOKEN, principal }],
+      findToken: (secret) => findLiveToken(db, secret),
+      findSession: (secret) => findLiveSession(db, secret),
+      onUse: () => undefined,
+      now: Date.now,
+    }),
+  });
+  const { url } = stack.use(await listen(app.callback(), "127.0.0.1", 0));
+  stack.defer(() => closing.abort());
+  const held = stack.move();
+  return { url, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+async function fill({ pool }: DatabaseConnection): Promise<void> {
+  const client = await pool.connect();
+  // Rows by the hundred thousand: without the limit on a statement, and without counting each.
+  await client.query("set statement_timeout = 0; set session_replication_role = replica");
+  await client.query(
+    "insert into policy_versions (id, digest, file, text, author, state, activated_at) values (gen_random_uuid(), 'bench', 'branchward.yaml', $1, 'bench', 'active', now())",
+    [POLICY],
+  );
+  await client.query(`insert into repositories (id, name, vcs)
+    select gen_random_uuid(), 'bench/repository-' || n, 'git' from generate_series(0, 99) n`);
+  await client.query(`insert into repository_bindings (id, repository_id, source, native_id, name)
+    select gen_random_uuid(), id, 'agents', null, name from repositories`);
+  const key = "sha256('branch'::bytea || '\\x00'::bytea || convert_to('release/' || n, 'UTF8'))";
+  await client.query(`insert into incarnations (id, repository_id, ref_type, name, name_key, state, born_at, born_of)
+    select gen_random_uuid(), r.id, 'branch', 'release/' || n, rtrim(translate(encode(${key}, 'base64'), '+/', '-_'), '='), 'active', now(), 'push'
+    from generate_series(0, ${BRANCHES - 1}) n join repositories r on r.name = 'bench/repository-' || (n % 100)`);
+  await client.query(
+    "insert into scopes (id, incarnation_id, endpoint, reason) select gen_random_uuid(), id, 'directory', 'push' from incarnations",
+  );
+  await client.query(`insert into directory_users (id, client, user_name, user_name_key, active, attributes, search_keys)
+    select gen_random_uuid(), 'bench', 'user-' || n, 'user-' || n, true, '{}', '{}' from generate_series(0, ${USERS - 1}) n`);
+  await client.query(`insert into directory_groups (id, kind, client, display_name, display_key, attributes, search_keys)
+    select gen_random_uuid(), 'provisioned', 'bench', name, name, '{}', '{}' from unnest(array['managers', 'everybody', 'contractors']) name
+    union all
+    select gen_random_uuid(), 'entitlement', 'branchward', 'push-' || n, 'push-' || n, '{}', '{}' from generate_series(1, ${BRANCHES}) n`);
+  // All users are in one group of the policy, a hundredth in another, and the first twenty in every entitlement group.
+  for (const [group, users] of [
+    ["everybody", "user-%"],
+    ["managers", "user-%77"],
+  ]) {
+    await client.query(`insert into directory_members (group_id, member_id, member_kind)
+      select g.id, u.id, 'User' from directory_groups g, directory_users u
+      where g.display_name = '${group}' and u.user_name like '${users}'`);
+  }
+  await client.query(`insert into directory_members (group_id, member_id, member_kind)
+    select g.id, u.id, 'User' from (select id from directory_groups where kind = 'entitlement') g,
+      (select id from directory_users order by user_name limit 20) u`);
+  await client.query(`insert into policy_bindings (reference, group_id, bound_at)
+    select 'group:' || display_name, id, now() from directory_groups where kind = 'provisioned'`);
+  await client.query("analyze");
+  client.release(true);
+}
+
+/** Pushes to two repositories in turn, of which one decides and both tell; what deciding adds is the difference of a pair. */
+export async function benchPushes(target: Target, directory: string): Promise<ReadonlyMap<string, Figures>> {
+  const git = await openPair(target, join(directory, "pushes", "git"), openGitRepository);
+  const hg = await openPair(target, join(directory, "pushes", "hg"), openHgRepository);
+  return new Map([
+    ...(await measurePair("git push", git, GIT_PUSHES)),
+    ...(await measurePair("hg push over ssh", hg, HG_PUSHES)),
+  ]);
+}
+
+/** Makes a commit; the second step, which is measured, pushes it. */
+type Push = (index: number) => Promise<() => Promise<unknown>>;
+
+interface Opened {
+  readonly server: string;
+  readonly push: Push;
+}
+
+interface Pair {
+  readonly plain: Push;
+  readonly deciding: Push;
+}
+
+async function openPair(
+  target: Target,
+  directory: string,
+  open: (directory: string) => Promise<Opened>,
+): Promise<Pair> {
+  const env = { PATH: process.env["PATH"], HOME: directory };
+  const secret = { source: "agents", secretFile: null, secret: target.secret, repository: null };
+  const hooks = { role: "server", env, url: target.url, ...secret, nodePath: process.execPath } as const;
+  const plain = await open(join(directory, "plain"));
+  const deciding = await open(join(directory, "deciding"));
+  const enforce = { userFrom: null, onUnavailable: null, timeout: "10s", tokenFile: null, token: target.token };
+  await installHooks({ ...hooks, path: plain.server });
+  await installHooks({ ...hooks, path: deciding.server, enforce });
+  return { plain: plain.push, deciding: deciding.push };
+}
+
+async function openGitRepository(directory: string): Promise<Opened> {
+  const server = join(directory, "server.git");
+  const clone = join(directory, "clone");
+  const env = { PATH: process.env["PATH"], HOME: directory };
+  const git = (...args: readonly string[]) => run("git", args, { cwd: clone, env });
+  await mkdir(directory, { recursive: true });
+  await run("git", ["init", "--quiet", "--bare", server], { env });
+  await run("git", ["clone", "--quiet", server, clone], { env });
+  await git("config", "user.name", "Alice Adams");
+  await git("config", "user.email", "alice@example.com");
+  await git("commit", "--quiet", "--allow-empty", "-m", "first");
+  await git("push", "--quiet", "origin", "HEAD:refs/heads/feature/x");
+  return {
+    server,
+    async push() {
+      await git("commit", "--quiet", "--allow-empty", "-m", "next");
+      return () => git("push", "--quiet", "origin", "HEAD:refs/heads/feature/x");
+    },
+  };
+}
+
+async function openHgRepository(directory: string): Promise<Opened> {
+  const server = join(directory, "server");
+  const clone = join(directory, "clone");
+  const ssh = join(directory, "ssh");
+  const env = { PATH: process.env["PATH"], HOME: directory };
+  const hg = (...args: readonly string[]) => run("hg", args, { cwd: clone, env });
+  await mkdir(directory, { recursive: true });
+  await writeFile(ssh, '#!/bin/sh\nshift\nLOGNAME=alice exec sh -c "$*"\n', { mode: 0o755 });
+  await run("hg", ["init", server], { env });
+  await run("hg", ["clone", "--quiet", server, clone], { env });
+  return {
+    server,
+    async push(index) {
+      await writeFile(join(clone, "file"), String(index));
+      await hg("commit", "--quiet", "--addremove", "--user", "alice", "-m", "next");
+      return () => hg("push", "--quiet", "--ssh", ssh, `ssh://server/${server}`);
+    },
+  };
+}
+
+async function measurePair(name: string, { plain, deciding }: Pair, pushes: number): Promise<[string, Figures][]> {
+  const without: number[] = [];
+  const withHooks: number[] = [];
+  for (let index = 0; index < pushes; index += 1) {
+    without.push(await time(plain, index));
+    withHooks.push(await time(deciding, index));
+  }
+  const added = withHooks.map((ms, index) => ms - (without[index] ?? 0));
+  return [
+    [`${name}, hooks that tell alone`, summarize(without)],
+    [`${name}, hooks that decide, too`, summarize(withHooks)],
+    [`${name}, what deciding adds`, summarize(added)],
+  ];
+}
+
+async function time(prepare: Push, index: number): Promise<number> {
+  const push = await prepare(index);
+  const startedAt = performance.now();
+  await push();
+  return performance.now() - startedAt;
+}
