@@ -97,6 +97,8 @@ export interface ResourceUpdate {
   readonly change: (current: StoredResource) => ResourceState;
   /** Whether `change` looks at the version; else it decides by the attributes alone, and by members where it reads them. */
   readonly isConditional: boolean;
+  /** Given where `change` does this and nothing else, whatever it is called with: a store may then do without reading. */
+  readonly memberDelta?: MemberDelta | undefined;
   /** What to return; `change` sees no derived attributes. */
   readonly returns: ResourceRead;
 }

@@ -1,7 +1,7 @@
 import type { Logger } from "@branchward/runtime";
 
 /** Enough for a burst of writes to become one job, too short for anybody to wait for. */
-const PAUSE_MS = 50;
+const PAUSE_MS = 200;
 
 /**
  * Makes a function that asks for a look at what was committed: at once, and once more for all that was asked for while

@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { requireImmutable } from "../resource/immutable.ts";
 import { requireAttributes, requireSize } from "../resource/read-resource.ts";
 import { toAttributeName, type ResourceType } from "../schema/resource-type.ts";
-import type { ResourceState, StoredResource } from "../store.ts";
+import type { MemberDelta, ResourceState, StoredResource } from "../store.ts";
 import { MemberChanges, needsMembers } from "./member-changes.ts";
 import type { AttributeOperation, PatchOperation } from "./operations.ts";
 import { changeValue } from "./values.ts";
@@ -15,6 +15,20 @@ export function patchNeedsMembers(type: ResourceType, operations: readonly Patch
     (operation) =>
       operation.kind === "attribute" && operation.target.attribute === type.members && needsMembers(operation),
   );
+}
+
+/**
+ * The change of a PATCH that is of members alone and does the same whatever the resource is; undefined for any other.
+ * @throws ScimError 400 invalidPath, invalidValue, mutability
+ */
+export function toMemberDelta(type: ResourceType, operations: readonly PatchOperation[]): MemberDelta | undefined {
+  const members = new MemberChanges(undefined);
+  for (const operation of operations) {
+    const isOfMembers = operation.kind === "attribute" && operation.target.attribute === type.members;
+    if (!isOfMembers || needsMembers(operation)) return undefined;
+    members.apply(operation);
+  }
+  return members.toDelta();
 }
 
 /**

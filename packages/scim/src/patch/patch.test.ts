@@ -5,7 +5,7 @@ import type { JsonObject, JsonValue } from "../json.ts";
 import { createGroupType, createUserType } from "../schema/core-types.ts";
 import { attribute, type SchemaDefinition } from "../schema/definitions.ts";
 import type { Member, ResourceState } from "../store.ts";
-import { applyPatch, patchNeedsMembers } from "./apply.ts";
+import { applyPatch, patchNeedsMembers, toMemberDelta } from "./apply.ts";
 import { maxAttributeWork, maxMemberComparisons, maxPatchOperations } from "./limits.ts";
 import { patchSchema, readPatch } from "./operations.ts";
 
@@ -290,6 +290,21 @@ describe("a PATCH of members", () => {
       remove: ["b", "c", "d", "e", "f"],
       add: [{ value: "x", type: "User" }, { value: "a" }, { value: "y" }],
     });
+  });
+
+  it("is known without the group where it is of members alone, and the same as with it", () => {
+    const read = (operations: readonly JsonValue[]) =>
+      readPatch(groupType, { schemas: [patchSchema], Operations: operations });
+    const operations = [
+      { op: "add", path: "members", value: [{ value: "x" }, { value: "a" }] },
+      { op: "remove", path: 'members[value eq "x"]' },
+    ];
+    const delta = toMemberDelta(groupType, read(operations));
+    expect(delta).toEqual({ clear: false, remove: ["x"], add: [{ value: "a" }] });
+    expect(delta).toEqual(patchGroup(operations).members);
+    const rename = { op: "replace", path: "displayName", value: "x" };
+    expect(toMemberDelta(groupType, read([...operations, rename]))).toBeUndefined();
+    expect(toMemberDelta(groupType, read([{ op: "remove", path: "members[type pr]" }]))).toBeUndefined();
   });
 
   it("needs the members to select them otherwise", () => {

@@ -1,6 +1,6 @@
 /** What each method does to resources of a type. */
 import { ScimError } from "../error.ts";
-import { applyPatch, patchNeedsMembers } from "../patch/apply.ts";
+import { applyPatch, patchNeedsMembers, toMemberDelta } from "../patch/apply.ts";
 import { readPatch } from "../patch/operations.ts";
 import { requireImmutable } from "../resource/immutable.ts";
 import { readProjection, type Projection } from "../resource/projection.ts";
@@ -100,9 +100,11 @@ export async function patchResource<Context>(
   const shown = toResourceRead(type, projection);
   const returns =
     shown.members === "all" && mayBeEmpty ? { ...shown, members: { atMost: maxPatchReplyMembers } } : shown;
+  const isConditional = request.headers["if-match"] !== undefined;
   const stored = await store.update(request.context, type, id, {
     readMembers: patchNeedsMembers(type, operations) ? "all" : "none",
-    isConditional: request.headers["if-match"] !== undefined,
+    isConditional,
+    memberDelta: isConditional ? undefined : toMemberDelta(type, operations),
     returns: isSilent ? { members: "none", derived: [] } : returns,
     change(current) {
       requireMatch(request.headers, current);

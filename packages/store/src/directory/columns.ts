@@ -11,11 +11,12 @@ export function commonColumns(table: ResourceTableName): ReadonlyMap<string, Col
       {
         key: sql`(${id}::text collate "C")`,
         cast: "text",
+        isKey: true,
         equals: (value) =>
           typeof value === "string" && isResourceId(value) ? sql<boolean>`(${id} = ${value})` : sql<boolean>`false`,
       },
     ],
-    ["externalId", { key: sql.ref(`${table}.external_id`), cast: "text" }],
+    ["externalId", { key: sql.ref(`${table}.external_id`), cast: "text", isKey: true }],
     ["meta.created", { key: sql.ref(`${table}.created_at`), cast: "timestamptz" }],
     ["meta.lastModified", { key: sql.ref(`${table}.updated_at`), cast: "timestamptz" }],
   ]);

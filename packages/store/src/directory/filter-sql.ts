@@ -13,6 +13,8 @@ export interface Column {
   readonly equals?: (value: Comparable) => RawBuilder<boolean>;
   /** The type that a key is cast to. */
   readonly cast: "text" | "boolean" | "timestamptz";
+  /** Whether an index finds the one or few rows that have a value. */
+  readonly isKey?: boolean;
 }
 
 /** Where the attributes of a resource are found. */

@@ -23,6 +23,26 @@ async function waitForLock(): Promise<void> {
 }
 
 describe("groups", () => {
+  it("that are not there or another client's cannot be given members", async () => {
+    const user = await directory.createUser(entra);
+    const add = patchBody({ op: "add", path: "members", value: [{ value: user }] });
+    const ofOkta = await directory.createGroup(okta);
+    for (const id of [ofOkta, "0199aaaa-0000-7000-8000-000000000000"]) {
+      expect(await directory.request(entra, `PATCH /Groups/${id}`, add)).toMatchObject({ status: 404 });
+    }
+    expect(await directory.listMembers(ofOkta)).toEqual([]);
+  });
+
+  it("are patched by their version alone where that is asked for", async () => {
+    const [user, id] = [await directory.createUser(), await directory.createGroup()];
+    const add = patchBody({ op: "add", path: "members", value: [{ value: user }] });
+    const late = await directory.request(okta, `PATCH /Groups/${id}`, add, { "if-match": 'W/"7"' });
+    expect(late).toMatchObject({ status: 412 });
+    expect(await directory.listMembers(id)).toEqual([]);
+    await directory.request(okta, `PATCH /Groups/${id}`, add, { "if-match": 'W/"1"' });
+    expect(await directory.listMembers(id)).toEqual([user]);
+  });
+
   it("take members by delta, name the unknown ones and ignore what is so already", async () => {
     const [one, two] = [await directory.createUser(), await directory.createUser()];
     const id = await directory.createGroup(okta, [one]);

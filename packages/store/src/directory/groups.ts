@@ -8,11 +8,13 @@ import {
   type Member,
   type MemberDelta,
   type ResourceType,
+  type ResourceUpdate,
   type StoredResource,
 } from "@branchward/scim";
 import { sql, type Insertable, type Selectable } from "kysely";
 import { uuidv7 } from "uuidv7";
 import type { Queryable } from "../database.ts";
+import { prepared } from "../prepared-statements.ts";
 import {
   countVisible,
   entitlementExtension,
@@ -30,7 +32,7 @@ import {
   selectMembers,
   type MembershipChange,
 } from "./members.ts";
-import type { DirectoryNoun, Write } from "./noun.ts";
+import type { DirectoryNoun, ShortWrite, Write } from "./noun.ts";
 import { requireName, selectPage, toExternalId, toUniquenessError } from "./resource-row.ts";
 import type { DirectoryTables, GroupKind } from "./tables.ts";
 
@@ -88,28 +90,18 @@ export const groups: DirectoryNoun = {
     return toResource(row, await readGroupMembers(trx, row.id, "all"));
   },
 
-  async updateShort({ db, context, raise }, id, update) {
+  async updateShort(write, id, update) {
+    const { db, context } = write;
     if (context.kind === "internal" || update.readMembers !== "none") return undefined;
-    const before = await findGroup(db, context, id);
-    if (before === undefined) throw new ScimError(404, `no Group with id ${id}`);
-    requireGroupWriter(context, before.kind);
-    const current = toResource(before, undefined);
+    const { memberDelta } = update;
+    if (memberDelta?.clear === false) return patchMembers(write, { id, update, seen: undefined, delta: memberDelta });
+    const seen = await findGroup(db, context, id);
+    if (seen === undefined) throw new ScimError(404, `no Group with id ${id}`);
+    requireGroupWriter(context, seen.kind);
+    const current = toResource(seen, undefined);
     const { attributes, members } = update.change(current);
     const isOfMembers = members?.clear === false && isDeepStrictEqual(attributes, current.attributes);
-    if (!isOfMembers) return undefined;
-    const { members: shown } = update.returns;
-    const patched = await patchMembersShort(db, {
-      context,
-      group: before,
-      delta: members,
-      isConditional: update.isConditional,
-      most: typeof shown === "object" ? shown.atMost : null,
-    });
-    if (patched === undefined) return undefined;
-    const { added, removed, hasMore, ...row } = patched;
-    if (added.length + removed.length > 0)
-      raise({ kind: "group.members", resourceId: id, details: { added, removed } });
-    return toResource({ ...before, ...row }, hasMore ? undefined : await readGroupMembers(db, id, shown));
+    return isOfMembers ? patchMembers(write, { id, update, seen, delta: members }) : undefined;
   },
 
   async update(write, id, { readMembers, change, returns }) {
@@ -159,13 +151,39 @@ export const groups: DirectoryNoun = {
   },
 };
 
-function findGroup(db: Queryable, context: DirectoryContext, id: string): Promise<GroupRow | undefined> {
-  return db
-    .selectFrom("directory_groups")
-    .selectAll()
-    .where("id", "=", id)
-    .where(visibleGroup(context))
-    .executeTakeFirst();
+async function patchMembers(
+  { db, context, raise }: ShortWrite,
+  {
+    id,
+    update,
+    seen,
+    delta,
+  }: {
+    readonly id: string;
+    readonly update: ResourceUpdate;
+    readonly seen: ReadGroup | undefined;
+    readonly delta: MemberDelta;
+  },
+): Promise<StoredResource | undefined> {
+  const { isConditional, returns } = update;
+  const shown = returns.members;
+  const most = typeof shown === "object" ? shown.atMost : null;
+  const patched = await patchMembersShort(db, { context, groupId: id, seen, delta, isConditional, most });
+  if (patched === undefined) return undefined;
+  const { group, added, removed, hasMore } = patched;
+  if (added.length + removed.length > 0) raise({ kind: "group.members", resourceId: id, details: { added, removed } });
+  return toResource(group, hasMore ? undefined : await readGroupMembers(db, id, shown));
+}
+
+/** A group as it is read: without the keys that only filters look at. */
+type ReadGroup = Omit<GroupRow, "search_keys" | "display_key" | "incarnation" | "entitlement">;
+
+async function findGroup(db: Queryable, context: DirectoryContext, id: string): Promise<ReadGroup | undefined> {
+  const { rows } = await sql<ReadGroup>`${prepared}
+    select id, client, kind, external_id, display_name, attributes, fence, version, created_at, updated_at
+    from directory_groups where id = ${id} and ${visibleGroup(context)}
+  `.execute(db);
+  return rows[0];
 }
 
 /** @throws ScimError 404, 403 by kind, 412 when a newer lease has written (rule C4) */
@@ -238,7 +256,7 @@ export function toDisplayKey(displayName: string): string {
   return foldCase(displayName.trim());
 }
 
-function toResource(row: Omit<GroupRow, "search_keys">, members: readonly Member[] | undefined): StoredResource {
+function toResource(row: Omit<ReadGroup, "kind" | "fence">, members: readonly Member[] | undefined): StoredResource {
   return {
     id: row.id,
     version: String(row.version),

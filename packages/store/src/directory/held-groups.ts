@@ -1,42 +1,44 @@
 /** What a user holds: `groups`, provisioned ones direct or through nesting, and `entitlements`, from entitlement groups. */
 import { ScimError, type Filter, type JsonObject, type JsonValue, type StoredResource } from "@branchward/scim";
 import { sql, type RawBuilder } from "kysely";
-import type { Queryable } from "../database.ts";
 import { ownerOf, type DirectoryContext } from "./context.ts";
 import { compareKey } from "./filter-sql.ts";
 import { isResourceId } from "./resource-row.ts";
 import type { GroupKind } from "./tables.ts";
 
-/** Users whose derived attributes are to be read. */
-export interface DerivedRead {
-  readonly context: DirectoryContext;
-  readonly derived: readonly string[];
-  readonly users: readonly StoredResource[];
-}
+/** A group that a user holds, as SQL gives it: id, kind, externalId, displayName, whether directly. */
+type HeldGroup = readonly [string, GroupKind, string | null, string, boolean];
 
-interface HeldRow {
-  readonly user_id: string;
-  readonly id: string;
-  readonly kind: GroupKind;
-  readonly external_id: string | null;
-  readonly display_name: string;
-  readonly direct: boolean;
-}
-
-/** The users with the attributes that are wanted, each left out where it is empty. */
-export async function withDerived(
-  db: Queryable,
-  { context, derived, users }: DerivedRead,
-): Promise<readonly StoredResource[]> {
+/**
+ * SQL of a table of users (`id`) with the groups that make the wanted attributes (`derived`); undefined where none is
+ * wanted. Entitlement groups are seen here by every client: as what a user holds, not as groups (rule C7).
+ */
+export function deriveHeld(
+  context: DirectoryContext,
+  derived: readonly string[],
+): ((ids: RawBuilder<unknown>) => RawBuilder<unknown>) | undefined {
   const kinds = toKinds(derived);
-  if (kinds.length === 0 || users.length === 0) return users;
-  const rows = await selectHeld(db, { context, kinds, ids: users.map(({ id }) => id) });
-  if (rows.length === 0) return users;
-  const byUser = Map.groupBy(rows, ({ user_id }) => user_id);
-  return users.map((user) => {
-    const held = byUser.get(user.id);
-    return held === undefined ? user : { ...user, attributes: { ...user.attributes, ...toAttributes(held) } };
-  });
+  if (kinds.length === 0) return undefined;
+  return (ids) => sql`(
+    select user_id as id, json_agg(json_build_array(h.id, kind, external_id, display_name, direct)) as derived
+    from directory_list_held(${ids}, ${kinds}::text[], ${ownerOf(context)}) h group by user_id
+  )`;
+}
+
+/** SQL of the same for the one user of the row, as a value. */
+export function deriveHeldOfRow(context: DirectoryContext, derived: readonly string[]): RawBuilder<unknown> {
+  const derive = deriveHeld(context, derived);
+  return derive === undefined ? sql`null` : sql`(select d.derived from ${derive(sql`array[directory_users.id]`)} d)`;
+}
+
+/** A user with the attributes made of what `deriveHeld` read, each left out where it is empty. */
+export function withHeld(user: StoredResource, derived: unknown): StoredResource {
+  const held = parseHeld(derived);
+  return held.length === 0 ? user : { ...user, attributes: { ...user.attributes, ...toAttributes(held) } };
+}
+
+function parseHeld(derived: unknown): readonly HeldGroup[] {
+  return (derived ?? []) as readonly HeldGroup[];
 }
 
 function toKinds(derived: readonly string[]): readonly GroupKind[] {
@@ -44,33 +46,22 @@ function toKinds(derived: readonly string[]): readonly GroupKind[] {
   return derived.includes("entitlements") ? [...groups, "entitlement"] : groups;
 }
 
-/** Entitlement groups are seen here by every client: as what a user holds, not as groups (rule C7). */
-async function selectHeld(
-  db: Queryable,
-  { context, kinds, ids }: { context: DirectoryContext; kinds: readonly GroupKind[]; ids: readonly string[] },
-): Promise<readonly HeldRow[]> {
-  const { rows } = await sql<HeldRow>`
-    select * from directory_list_held(${ids}::uuid[], ${kinds}::text[], ${ownerOf(context)})
-  `.execute(db);
-  return rows;
-}
-
-function toAttributes(rows: readonly HeldRow[]): JsonObject {
-  const groups = rows.filter(({ kind }) => kind === "provisioned").map(toGroup);
-  const entitlements = rows.filter(({ kind }) => kind === "entitlement").map(toEntitlement);
+function toAttributes(held: readonly HeldGroup[]): JsonObject {
+  const groups = held.filter(([, kind]) => kind === "provisioned").map(toGroup);
+  const entitlements = held.filter(([, kind]) => kind === "entitlement").map(toEntitlement);
   return {
     ...(groups.length === 0 ? {} : { groups }),
     ...(entitlements.length === 0 ? {} : { entitlements }),
   };
 }
 
-function toGroup({ id, display_name, direct }: HeldRow): JsonValue {
-  return { value: id, display: display_name, type: direct ? "direct" : "indirect" };
+function toGroup([id, , , display, direct]: HeldGroup): JsonValue {
+  return { value: id, display, type: direct ? "direct" : "indirect" };
 }
 
 /** As the catalogue lists it. */
-function toEntitlement({ external_id, display_name }: HeldRow): JsonValue {
-  return { value: external_id, display: display_name, type: "branch" };
+function toEntitlement([, , value, display]: HeldGroup): JsonValue {
+  return { value, display, type: "branch" };
 }
 
 /**

@@ -2,6 +2,7 @@
 import { ScimError, type Member, type MemberDelta, type MemberRead } from "@branchward/scim";
 import { sql, type Selectable } from "kysely";
 import type { Queryable } from "../database.ts";
+import { prepared } from "../prepared-statements.ts";
 import { ownerOf, type DirectoryContext } from "./context.ts";
 import { isResourceId } from "./resource-row.ts";
 import type { DirectoryTables, GroupKind } from "./tables.ts";
@@ -41,9 +42,9 @@ export async function readGroupMembers(
 }
 
 async function hasMoreMembers(db: Queryable, groupId: string, than: number): Promise<boolean> {
-  const { rows } = await sql<{ more: boolean }>`select directory_has_more_members(${groupId}, ${than}) as more`.execute(
-    db,
-  );
+  const { rows } = await sql<{
+    more: boolean;
+  }>`${prepared}select directory_has_more_members(${groupId}, ${than}) as more`.execute(db);
   return rows[0]?.more ?? false;
 }
 
@@ -65,7 +66,9 @@ export async function applyMemberDelta(
 
 async function selectMemberRows(db: Queryable, groupIds: readonly string[]): Promise<readonly MemberRow[]> {
   if (groupIds.length === 0) return [];
-  const { rows } = await sql<MemberRow>`select * from directory_list_members(${groupIds}::uuid[])`.execute(db);
+  const { rows } = await sql<MemberRow>`${prepared}
+    select group_id, value, type, display from directory_list_members(${groupIds}::uuid[])
+  `.execute(db);
   return rows;
 }
 
@@ -110,13 +113,18 @@ async function insertMembers(
   return result?.added ?? [];
 }
 
-/** A change of members alone, of a group as the writer saw it. */
+/** What a group of provisioned members shows of itself. */
+type MemberHolder = Omit<
+  Selectable<DirectoryTables["directory_groups"]>,
+  "search_keys" | "display_key" | "incarnation" | "entitlement" | "kind" | "fence"
+>;
+
+/** A change of the members of a provisioned group, and of nothing else of it. */
 export interface ShortMemberPatch {
   readonly context: DirectoryContext;
-  readonly group: Pick<
-    Selectable<DirectoryTables["directory_groups"]>,
-    "id" | "display_name" | "external_id" | "attributes" | "version"
-  >;
+  readonly groupId: string;
+  /** The group as the writer saw it, where that decided what to write. */
+  readonly seen: Pick<MemberHolder, "display_name" | "external_id" | "attributes" | "version"> | undefined;
   readonly delta: MemberDelta;
   /** Whether the version must be the one that was seen. */
   readonly isConditional: boolean;
@@ -125,35 +133,39 @@ export interface ShortMemberPatch {
 }
 
 interface PatchedMembers extends MembershipChange {
-  readonly version: number;
-  readonly updated_at: Date;
+  readonly group: MemberHolder;
   readonly hasMore: boolean;
 }
 
 /**
  * Applies a delta and records the change, in one statement that locks the group; undefined where the group is no longer
- * what was seen. @throws ScimError 400 invalidValue naming the members that do not exist for the client
+ * what was seen, or is none. @throws ScimError 400 invalidValue naming the members that do not exist for the client
  */
 export async function patchMembersShort(
   db: Queryable,
-  { context, group, delta, isConditional, most }: ShortMemberPatch,
+  { context, groupId, seen, delta, isConditional, most }: ShortMemberPatch,
 ): Promise<PatchedMembers | undefined> {
   const adding = delta.add.map(({ value }) => value);
-  requireAddable(group.id, adding);
-  const { rows } = await sql<PatchedMembers & { state: string; unknown: readonly string[] | null }>`
-    select state, version, updated_at, added, removed, unknown, more as "hasMore"
-    from directory_patch_members(
-      ${group.id}, ${ownerOf(context)}, ${group.display_name}, ${group.external_id},
-      ${JSON.stringify(group.attributes)}::jsonb, ${isConditional ? group.version : null},
+  requireAddable(groupId, adding);
+  const attributes = seen === undefined ? null : JSON.stringify(seen.attributes);
+  const { rows } = await sql<PatchRow>`${prepared}
+    select client, external_id, display_name, attributes, version, created_at, updated_at,
+      state, added, removed, unknown, more as "hasMore"
+    from directory_change_members(
+      ${groupId}, ${ownerOf(context)}, ${seen?.display_name ?? null}, ${seen?.external_id ?? null},
+      ${attributes}::jsonb, ${isConditional ? (seen?.version ?? null) : null},
       ${delta.remove.filter(isResourceId)}::uuid[], ${adding}::uuid[], ${most}
     )
   `.execute(db);
   const [row] = rows;
   requireNone(row?.unknown ?? []);
   if (row?.state !== "done") return undefined;
-  const { version, updated_at, added, removed, hasMore } = row;
-  return { version, updated_at, added, removed, hasMore };
+  const { state: _, unknown: __, added, removed, hasMore, ...group } = row;
+  return { group: { id: groupId, ...group }, added, removed, hasMore };
 }
+
+type PatchRow = Omit<MemberHolder, "id"> &
+  Omit<PatchedMembers, "group"> & { readonly state: string; readonly unknown: readonly string[] | null };
 
 function requireAddable(groupId: string, ids: readonly string[]): void {
   requireNone(ids.filter((id) => !isResourceId(id)));

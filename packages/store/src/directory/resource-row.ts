@@ -3,6 +3,7 @@ import { ScimError, type JsonValue, type ListQuery } from "@branchward/scim";
 import { sql, type RawBuilder, type Selectable } from "kysely";
 import pg from "pg";
 import type { Queryable } from "../database.ts";
+import { prepared } from "../prepared-statements.ts";
 import { compileFilter, compileSort, type AttributeSource } from "./filter-sql.ts";
 import type { DirectoryTables } from "./tables.ts";
 
@@ -56,10 +57,18 @@ export interface PageSource<Table extends ResourceTableName> {
   readonly nthId?: (offset: number) => RawBuilder<string>;
   /** SQL of the number of all visible rows, where it is kept. */
   readonly total?: RawBuilder<number>;
+  /** SQL of a table of (`id`, `derived`): what else is shown of the rows with these ids. */
+  readonly derive?: (ids: RawBuilder<unknown>) => RawBuilder<unknown>;
 }
 
 /** A row without the keys that only filters look at. */
-export type PageRow<Table extends ResourceTableName> = Omit<Selectable<DirectoryTables[Table]>, "search_keys">;
+export type PageRow<Table extends ResourceTableName> = Omit<Selectable<DirectoryTables[Table]>, "search_keys"> & {
+  /** Of `PageSource.derive`. */
+  readonly derived?: unknown;
+};
+
+/** As it is read: with the number of all, where that is kept and asked for. */
+type ReadRow<Table extends ResourceTableName> = PageRow<Table> & { readonly total?: number };
 
 interface Page<Table extends ResourceTableName> {
   readonly totalResults: number | undefined;
@@ -80,6 +89,8 @@ export async function selectPage<Table extends ResourceTableName>(
   const rows = count === 0 ? [] : await selectFromOffset(db, source, query);
   if (rows.length > 0 && rows.length < count) return { totalResults: offset + rows.length, rows };
   if (rows.length === 0 && count > 0 && offset === 0) return { totalResults: 0, rows };
+  const known = rows[0]?.total;
+  if (known !== undefined) return { totalResults: known, rows };
   const total =
     filter === undefined && source.total !== undefined
       ? sql<{ total: number }>`select ${source.total} as total`
@@ -100,13 +111,13 @@ async function selectFromOffset<Table extends ResourceTableName>(
   db: Queryable,
   source: PageSource<Table>,
   query: ListQuery,
-): Promise<Page<Table>["rows"]> {
-  const { sort, count } = query;
+): Promise<readonly ReadRow<Table>[]> {
+  const { sort, count, filter } = query;
   const offset = query.startIndex - 1;
   const table = sql.table(source.table);
   const condition = toCondition(source, query);
   const first =
-    query.filter === undefined && source.nthId !== undefined
+    filter === undefined && source.nthId !== undefined
       ? sql`(select ${source.nthId(offset)})`
       : sql`(select id from ${table} where ${condition} order by id offset ${offset} limit 1)`;
   const range =
@@ -114,10 +125,34 @@ async function selectFromOffset<Table extends ResourceTableName>(
       ? sql`${condition} and id >= ${first} order by id`
       : sql`${condition} order by ${toOrder(source, query)}`;
   const skipped = sort === undefined ? sql`` : sql` offset ${offset}`;
-  const { rows } = await sql<PageRow<Table>>`
-    select ${toColumns(source)} from ${table} where ${range} limit ${count}${skipped}
-  `.execute(db);
+  const total = filter === undefined && source.total !== undefined ? sql`, ${source.total} as total` : sql``;
+  const page = sql`select ${toColumns(source)}${total} from ${table} where ${range} limit ${count}${skipped}`;
+  const mark = isPlannedAlike(source, query) ? prepared : sql``;
+  const { rows } = await sql<ReadRow<Table>>`${mark}${withDerived(source, page)}`.execute(db);
   return rows;
+}
+
+/** Whether the same plan is best for all values: without conditions, or where one names a single row by an index. */
+function isPlannedAlike<Table extends ResourceTableName>(
+  { attributes }: PageSource<Table>,
+  { filter, sort }: ListQuery,
+): boolean {
+  if (sort !== undefined) return false;
+  if (filter === undefined) return true;
+  if (filter.kind !== "compare" || filter.operator !== "eq") return false;
+  return attributes.findColumn(filter.target)?.isKey === true;
+}
+
+function withDerived<Table extends ResourceTableName>(
+  { derive }: PageSource<Table>,
+  page: RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  if (derive === undefined) return page;
+  return sql`
+    with page as materialized (select p.*, row_number() over () as ordinal from (${page}) p)
+    select page.*, d.derived from page left join ${derive(sql`array(select id from page)`)} d on d.id = page.id
+    order by ordinal
+  `;
 }
 
 /** By id a page begins after the last id of the one before; in another order, where that one ended. */
@@ -130,13 +165,14 @@ async function selectFromCursor<Table extends ResourceTableName>(
   const { after } = cursor;
   const offset = sort === undefined || after === undefined ? 0 : Number(after);
   const position = sort === undefined && after !== undefined ? sql`id > ${after}` : sql`true`;
-  const { rows } = await sql<PageRow<Table> & { readonly id: string }>`
+  const page = sql`
     select ${toColumns(source)} from ${sql.table(source.table)} where ${toCondition(source, query)} and ${position}
     order by ${toOrder(source, query)} limit ${count + 1} offset ${offset}
-  `.execute(db);
-  const page = rows.slice(0, count);
-  const next = sort === undefined ? page.at(-1)?.id : String(offset + count);
-  return { totalResults: undefined, rows: page, next: rows.length > count ? next : undefined };
+  `;
+  const found = await sql<PageRow<Table> & { readonly id: string }>`${withDerived(source, page)}`.execute(db);
+  const rows = found.rows.slice(0, count);
+  const next = sort === undefined ? rows.at(-1)?.id : String(offset + count);
+  return { totalResults: undefined, rows, next: found.rows.length > count ? next : undefined };
 }
 
 const commonRowColumns = ["id", "client", "external_id", "attributes", "version", "created_at", "updated_at"] as const;

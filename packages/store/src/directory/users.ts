@@ -7,14 +7,15 @@ import {
   type ResourceType,
   type StoredResource,
 } from "@branchward/scim";
-import { sql, type Insertable, type Selectable } from "kysely";
+import { sql, type Insertable, type RawBuilder, type Selectable } from "kysely";
 import { uuidv7 } from "uuidv7";
 import type { Queryable } from "../database.ts";
+import { prepared } from "../prepared-statements.ts";
 import { recordingChanges, type DirectoryChange } from "./changes.ts";
 import { commonColumns } from "./columns.ts";
 import { countVisible, ownerOf, requireProvisioner, visibleUser, type DirectoryContext } from "./context.ts";
 import type { AttributeSource } from "./filter-sql.ts";
-import { compileHeld, withDerived, type DerivedRead } from "./held-groups.ts";
+import { compileHeld, deriveHeld, deriveHeldOfRow, withHeld } from "./held-groups.ts";
 import { deleteMemberships, lockGroupsOf } from "./members.ts";
 import type { DirectoryNoun } from "./noun.ts";
 import { requireKey, selectPage, toExternalId, toUniquenessError } from "./resource-row.ts";
@@ -29,7 +30,7 @@ const attributeSource: AttributeSource = {
   document: sql`directory_users.search_keys`,
   findColumn: ({ extension, attribute, sub }) => {
     if (extension !== undefined) return undefined;
-    if (attribute.name === "userName") return { key: sql`directory_users.user_name_key`, cast: "text" };
+    if (attribute.name === "userName") return { key: sql`directory_users.user_name_key`, cast: "text", isKey: true };
     if (attribute.name === "active") return { key: sql`directory_users.active`, cast: "boolean" };
     return common.get(sub === undefined ? attribute.name : `${attribute.name}.${sub.name}`);
   },
@@ -39,13 +40,13 @@ const attributeSource: AttributeSource = {
 /** Users of the directory. */
 export const users: DirectoryNoun = {
   async find(db, context, id, { derived }) {
-    const row = await findUser(db, context, id);
-    const [resource] = await withDerived(db, { context, derived, users: row === undefined ? [] : [toResource(row)] });
-    return resource;
+    const row = await findUser(db, context, id, derived);
+    return row && withHeld(toResource(row), row.derived);
   },
 
   async list(db, context, query) {
-    const { totalResults, rows, next } = await selectPage(
+    const derive = deriveHeld(context, query.read.derived);
+    const { rows, ...page } = await selectPage(
       db,
       {
         table: "directory_users",
@@ -54,11 +55,11 @@ export const users: DirectoryNoun = {
         columns: ["user_name", "active"],
         nthId: (offset) => sql`directory_nth_user(${ownerOf(context)}, ${offset})`,
         total: countVisible(context, "users"),
+        ...(derive === undefined ? {} : { derive }),
       },
       query,
     );
-    const { derived } = query.read;
-    return { totalResults, resources: await withDerived(db, { context, derived, users: rows.map(toResource) }), next };
+    return { ...page, resources: rows.map((row) => withHeld(toResource(row), row.derived)) };
   },
 
   async createShort({ db, context, type, raise }, { attributes }) {
@@ -68,7 +69,7 @@ export const users: DirectoryNoun = {
     const values = toValues(type, columns);
     const details = { userName: columns.user_name, active: columns.active };
     const change = { kind: "user.created", resourceId: id, details } as const;
-    const { rows } = await sql<WrittenRow>`
+    const { rows } = await sql<WrittenRow>`${prepared}
       with made as (
         insert into directory_users
           (id, client, user_name, user_name_key, external_id, active, attributes, search_keys)
@@ -87,17 +88,15 @@ export const users: DirectoryNoun = {
   },
 
   async updateShort({ db, context, type, raise }, id, { change, returns: { derived } }) {
-    const before = await findUser(db, context, id);
+    const before = await findUser(db, context, id, derived);
     if (before === undefined) throw new ScimError(404, `no User with id ${id}`);
     requireProvisioner(context);
     const current = toResource(before);
     const columns = toColumns(change(current).attributes, before.active);
-    if (isDeepStrictEqual(toAttributes(columns), current.attributes)) {
-      return showUser(db, { context, derived, user: current });
-    }
+    if (isDeepStrictEqual(toAttributes(columns), current.attributes)) return withHeld(current, before.derived);
     const values = toValues(type, columns);
-    const changes = listUserChanges({ before, after: { ...before, ...columns }, client: context.client });
-    const { rows } = await sql<WrittenRow>`
+    const changes = listUserChanges({ before, after: columns, client: context.client });
+    const { rows } = await sql<WrittenRow>`${prepared}
       with made as (
         update directory_users set user_name = ${values.user_name}, user_name_key = ${values.user_name_key},
           external_id = ${values.external_id}, active = ${values.active}, attributes = ${values.attributes}::jsonb,
@@ -114,18 +113,16 @@ export const users: DirectoryNoun = {
     const [row] = rows;
     if (row === undefined) return undefined;
     for (const made of changes) raise(made);
-    return showUser(db, { context, derived, user: toResource({ ...before, ...columns, ...row }) });
+    return withHeld(toResource({ ...before, ...columns, ...row }), before.derived);
   },
 
   async update({ trx, context, type, raise }, id, { change, returns }) {
-    const { derived } = returns;
-    const before = await lockUser(trx, context, id, "no key update");
+    const before = await lockUser(trx, { context, id, derived: returns.derived, strength: "no key update" });
     requireProvisioner(context);
     const current = toResource(before);
     const { attributes } = change(current);
     const columns = toColumns(attributes, before.active);
-    if (isDeepStrictEqual(toAttributes(columns), current.attributes))
-      return showUser(trx, { context, derived, user: current });
+    if (isDeepStrictEqual(toAttributes(columns), current.attributes)) return withHeld(current, before.derived);
     const row = await trx
       .updateTable("directory_users")
       .set({ ...toValues(type, columns), version: sql`version + 1`, updated_at: sql`now()` })
@@ -136,12 +133,12 @@ export const users: DirectoryNoun = {
         throw toUniquenessError(error);
       });
     for (const made of listUserChanges({ before, after: row, client: context.client })) raise(made);
-    return showUser(trx, { context, derived, user: toResource(row) });
+    return withHeld(toResource(row), before.derived);
   },
 
   async delete({ trx, context, raise }, id, check) {
     await lockGroupsOf(trx, id);
-    const row = await lockUser(trx, context, id, "update");
+    const row = await lockUser(trx, { context, id, derived: [], strength: "update" });
     requireProvisioner(context);
     check(toResource(row));
     for (const { groupId, kind } of await deleteMemberships(trx, id)) {
@@ -163,36 +160,38 @@ function requireRow(rows: readonly WrittenRow[]): WrittenRow {
   return row;
 }
 
-function findUser(db: Queryable, context: DirectoryContext, id: string): Promise<UserRow | undefined> {
-  return db
-    .selectFrom("directory_users")
-    .selectAll()
-    .where("id", "=", id)
-    .where(visibleUser(context))
-    .executeTakeFirst();
+/** A user as it is read, with what derived attributes are made of. */
+type ReadUser = Omit<UserRow, "search_keys" | "user_name_key"> & { readonly derived: unknown };
+
+/** SQL of one user that the client sees. */
+function selectUser(context: DirectoryContext, id: string, derived: readonly string[]): RawBuilder<ReadUser> {
+  return sql`
+    select id, client, external_id, attributes, version, created_at, updated_at, user_name, active,
+      ${deriveHeldOfRow(context, derived)} as derived
+    from directory_users where id = ${id} and ${visibleUser(context)}
+  `;
 }
 
-async function showUser(
-  trx: Queryable,
-  { user, ...shown }: Omit<DerivedRead, "users"> & { readonly user: StoredResource },
-): Promise<StoredResource> {
-  const [found] = await withDerived(trx, { ...shown, users: [user] });
-  return found ?? user;
-}
-
-async function lockUser(
-  trx: Queryable,
+async function findUser(
+  db: Queryable,
   context: DirectoryContext,
   id: string,
-  strength: "update" | "no key update",
-): Promise<UserRow> {
-  const row = await trx
-    .selectFrom("directory_users")
-    .selectAll()
-    .where("id", "=", id)
-    .where(visibleUser(context))
-    .$call((query) => (strength === "update" ? query.forUpdate() : query.forNoKeyUpdate()))
-    .executeTakeFirst();
+  derived: readonly string[],
+): Promise<ReadUser | undefined> {
+  const { rows } = await sql<ReadUser>`${prepared}${selectUser(context, id, derived)}`.execute(db);
+  return rows[0];
+}
+
+interface UserLock {
+  readonly context: DirectoryContext;
+  readonly id: string;
+  readonly derived: readonly string[];
+  readonly strength: "update" | "no key update";
+}
+
+async function lockUser(trx: Queryable, { context, id, derived, strength }: UserLock): Promise<ReadUser> {
+  const { rows } = await sql<ReadUser>`${selectUser(context, id, derived)} for ${sql.raw(strength)}`.execute(trx);
+  const [row] = rows;
   if (row === undefined) throw new ScimError(404, `no User with id ${id}`);
   return row;
 }
@@ -245,11 +244,11 @@ function listUserChanges({
   after,
   client,
 }: {
-  readonly before: UserRow;
-  readonly after: UserRow;
+  readonly before: ReadUser;
+  readonly after: UserColumns;
   readonly client: string;
 }): readonly DirectoryChange[] {
-  const resourceId = after.id;
+  const resourceId = before.id;
   const changes: DirectoryChange[] = [];
   if (before.active !== after.active) {
     changes.push({ kind: after.active ? "user.reactivated" : "user.deactivated", resourceId, details: { client } });
