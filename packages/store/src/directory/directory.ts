@@ -9,7 +9,8 @@ import { groups } from "./groups.ts";
 import type { DirectoryNoun, ShortWrite, Write } from "./noun.ts";
 import { isResourceId } from "./resource-row.ts";
 import { createResources } from "./resources.ts";
-import { users } from "./users.ts";
+import { createUserMarks } from "./user-marks.ts";
+import { createUsers } from "./users.ts";
 
 /** What a directory is made of. */
 export interface DirectoryOptions {
@@ -32,6 +33,9 @@ export function createDirectory({
   onCommitted,
   beforeGroupDeletion = async () => undefined,
 }: DirectoryOptions): ScimStore<DirectoryContext> {
+  const users = createUsers(createUserMarks());
+  const nounOf = (type: ResourceType): DirectoryNoun => (type.name === "User" ? users : toNoun(type));
+
   function write<Result>(
     context: DirectoryContext,
     type: ResourceType,
@@ -98,8 +102,7 @@ async function attempt<Result>(
   }
 }
 
-function nounOf(type: ResourceType): DirectoryNoun {
-  if (type.name === "User") return users;
+function toNoun(type: ResourceType): DirectoryNoun {
   if (type.name === "Group") return groups;
   if (type.endpoint === "/Roles") return createCatalogue("directory_roles");
   if (type.endpoint === "/Entitlements") return createCatalogue("directory_entitlements");

@@ -4,6 +4,8 @@ import {
   ScimError,
   toSearchKeys,
   type JsonObject,
+  type ListQuery,
+  type ResourcePage,
   type ResourceType,
   type StoredResource,
 } from "@branchward/scim";
@@ -20,6 +22,7 @@ import { deleteMemberships, lockGroupsOf } from "./members.ts";
 import type { DirectoryNoun } from "./noun.ts";
 import { requireKey, selectPage, toExternalId, toUniquenessError } from "./resource-row.ts";
 import type { DirectoryTables } from "./tables.ts";
+import type { UserMarks } from "./user-marks.ts";
 
 type UserTable = DirectoryTables["directory_users"];
 type UserRow = Selectable<UserTable>;
@@ -38,28 +41,14 @@ const attributeSource: AttributeSource = {
 };
 
 /** Users of the directory. */
-export const users: DirectoryNoun = {
+export function createUsers(marks: UserMarks): DirectoryNoun {
+  return { ...users, list: (db, context, query) => listUsers({ db, marks }, context, query) };
+}
+
+const users: Omit<DirectoryNoun, "list"> = {
   async find(db, context, id, { derived }) {
     const row = await findUser(db, context, id, derived);
     return row && withHeld(toResource(row), row.derived);
-  },
-
-  async list(db, context, query) {
-    const derive = deriveHeld(context, query.read.derived);
-    const { rows, ...page } = await selectPage(
-      db,
-      {
-        table: "directory_users",
-        visible: visibleUser(context),
-        attributes: attributeSource,
-        columns: ["user_name", "active"],
-        nthId: (offset) => sql`directory_nth_user(${ownerOf(context)}, ${offset})`,
-        total: countVisible(context, "users"),
-        ...(derive === undefined ? {} : { derive }),
-      },
-      query,
-    );
-    return { ...page, resources: rows.map((row) => withHeld(toResource(row), row.derived)) };
   },
 
   async createShort({ db, context, type, raise }, { attributes }) {
@@ -150,6 +139,33 @@ export const users: DirectoryNoun = {
     raise({ kind: "user.deleted", resourceId: id, details: { userName, active, client: context.client } });
   },
 };
+
+async function listUsers(
+  { db, marks }: { readonly db: Queryable; readonly marks: UserMarks },
+  context: DirectoryContext,
+  query: ListQuery,
+): Promise<ResourcePage> {
+  const derive = deriveHeld(context, query.read.derived);
+  const owner = ownerOf(context);
+  const isPlain = query.filter === undefined && query.sort === undefined && query.cursor === undefined;
+  const mark = isPlain ? await marks.find(db, owner, query.startIndex - 1) : undefined;
+  const { rows, ...page } = await selectPage(
+    db,
+    {
+      table: "directory_users",
+      visible: visibleUser(context),
+      attributes: attributeSource,
+      columns: ["user_name", "active"],
+      nthId: (offset) => sql`
+        directory_nth_user(${owner}, ${offset}, ${mark?.id ?? null}, ${mark?.nth ?? null}, ${mark?.shifts ?? null})
+      `,
+      total: countVisible(context, "users"),
+      ...(derive === undefined ? {} : { derive }),
+    },
+    query,
+  );
+  return { ...page, resources: rows.map((row) => withHeld(toResource(row), row.derived)) };
+}
 
 /** What the database adds to what is written. */
 type WrittenRow = Pick<UserRow, "version" | "created_at" | "updated_at">;
