@@ -1,4 +1,8 @@
-/** SCIM calls per second, ours and a third party's on the same machine in one run, and ours again with fifty and fifty thousand users. */
+/**
+ * SCIM calls per second, ours and a third party's on the same machine in one run, and ours again with fifty and fifty
+ * thousand users. `pages` are of a hundred users where there are so many; to compare fifty with fifty thousand there are
+ * pages of fifty.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { randomInt } from "node:crypto";
@@ -148,6 +152,10 @@ async function measureAll(side: Side): Promise<Rates> {
       return side.call("GET", `/Users?filter=${filter}`);
     }),
     pages: await measure(() => side.call("GET", `/Users?startIndex=${randomInt(pages) * 100 + 1}&count=100`)),
+    "pages of 50": await measure(() => {
+      const startIndex = randomInt(Math.max(1, size - 50)) + 1;
+      return side.call("GET", `/Users?startIndex=${startIndex}&count=50`);
+    }),
     patches: await measure((index) =>
       patch(`/Users/${side.users[anyUser()] ?? ""}`, { op: "replace", path: "title", value: `t${index}` }),
     ),

@@ -1,16 +1,17 @@
-/** Our client against service providers that are not ours: one from a registry, one that misbehaves. */
+/** Our client against service providers that are not ours: two from a registry, one that misbehaves. */
 import { createScimClient, type ScimCall, type ScimClient, ScimClientError } from "@branchward/scim";
 import { Agent } from "undici";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type BetterAuthServer, startBetterAuthServer } from "../support/better-auth-server.ts";
 import { type HostileScim, startHostileScim } from "../support/hostile-scim.ts";
 import { type ScimmyServer, startScimmyServer } from "../support/scimmy-server.ts";
 
 const agent = new Agent();
 afterAll(() => agent.destroy());
 
-function connect(url: string, calls: ScimCall[] = [], deadlineMs = 5_000): ScimClient {
+function connect(url: string, calls: ScimCall[] = [], deadlineMs = 5_000, token = "t"): ScimClient {
   const onCall = (call: ScimCall): void => void calls.push(call);
-  return createScimClient({ url, token: () => "t", dispatcher: agent, deadlineMs, maxBytes: 1 << 20, onCall });
+  return createScimClient({ url, token: () => token, dispatcher: agent, deadlineMs, maxBytes: 1 << 20, onCall });
 }
 
 const idsOf = (members: readonly { readonly value: string }[] | undefined): readonly string[] =>
@@ -68,6 +69,84 @@ describe("the client and scimmy-routers", () => {
     await client.patchMembers(group.id, { add, remove: [] }, { maxValues: 1, profile });
     expect(calls.map(({ path }) => path)).toEqual(["/Bulk", "/Bulk", "/Bulk"]);
     expect(idsOf((await client.getGroup(group.id)).members)).toEqual(add.toSorted());
+  });
+});
+
+describe("the client and @better-auth/scim", () => {
+  let server: BetterAuthServer;
+  let client: ScimClient;
+  const calls: ScimCall[] = [];
+  beforeAll(async () => {
+    server = await startBetterAuthServer();
+    client = connect(server.url, calls, 5_000, server.token);
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  const createUsers = async (name: string, count: number): Promise<readonly string[]> => {
+    const made = [];
+    for (let index = 0; index < count; index += 1) {
+      made.push(await client.createUser({ userName: `${name}-${index}@acme.example`, active: true }));
+    }
+    return made.map(({ id }) => id);
+  };
+
+  it("get on: discovery, look-ups, creation, change and removal", async () => {
+    expect(await client.serviceProviderConfig()).toMatchObject({ paging: "index", patch: true, bulkLimits: undefined });
+    const [user = ""] = await createUsers("one", 1);
+    expect(await client.findUsers('userName eq "one-0@acme.example"')).toMatchObject([{ id: user }]);
+    await client.patchUser(user, [{ op: "replace", path: "active", value: false }]);
+    expect((await client.getUser(user)).resource["active"]).toBe(false);
+    const group = await client.createGroup({ displayName: "better", externalId: "better-1" });
+    expect(await client.findGroups('externalId eq "better-1"', { excludeMembers: true })).toMatchObject([
+      { id: group.id, members: undefined },
+    ]);
+    await client.replaceGroup(group.id, { displayName: "better by PUT", members: [{ value: user }] });
+    expect(await client.getGroup(group.id)).toMatchObject({ displayName: "better by PUT", members: [{ value: user }] });
+    await client.deleteGroup(group.id);
+    expect((await failureOf(client.getGroup(group.id))).status).toBe(404);
+    await client.deleteUser(user);
+    expect(await client.findUsers('userName eq "one-0@acme.example"')).toEqual([]);
+  });
+
+  it("page through all users", async () => {
+    const made = await createUsers("page", 23);
+    const found = await client.findUsers(undefined, { pageSize: 5 });
+    expect(found.map(({ id }) => id).toSorted()).toEqual([...made].toSorted());
+  });
+
+  it("change members in chunks, one after another where the profile has no bulk, and read back what is so", async () => {
+    const profile = await client.serviceProviderConfig();
+    const add = await createUsers("member", 12);
+    const { id } = await client.createGroup({ displayName: "chunks" });
+    calls.length = 0;
+    await client.patchMembers(id, { add, remove: [] }, { maxValues: 5, profile });
+    expect(calls.map(({ method, path }) => `${method} ${path}`)).toEqual(Array(3).fill(`PATCH /Groups/${id}`));
+    expect(idsOf((await client.getGroup(id)).members)).toEqual([...add].toSorted());
+    await client.patchMembers(id, { add: [], remove: add.slice(0, 7) }, { maxValues: 1, profile });
+    expect(idsOf((await client.getGroup(id)).members)).toEqual(add.slice(7).toSorted());
+    await client.patchMembers(
+      id,
+      { add: add.slice(0, 1), remove: add.slice(7) },
+      { profile: { ...profile, patch: false } },
+    );
+    expect(idsOf((await client.getGroup(id)).members)).toEqual(add.slice(0, 1));
+  });
+
+  it("end in a named error where it cannot do what is asked", async () => {
+    expect(await failureOf(client.findUsers('userName sw "x"'))).toMatchObject({
+      kind: "http",
+      status: 400,
+      scimType: "invalidFilter",
+    });
+    const { id } = await client.createGroup({ displayName: "strict" });
+    expect(await failureOf(client.patchMembers(id, { add: ["nobody"], remove: [] }))).toMatchObject({
+      kind: "http",
+      status: 400,
+      outcomeUnknown: false,
+    });
+    expect((await client.getGroup(id)).members).toEqual([]);
+    const stranger = connect(server.url, [], 5_000, "another");
+    expect(await failureOf(stranger.findUsers(undefined))).toMatchObject({ status: 401 });
   });
 });
 

@@ -50,6 +50,8 @@ export async function startScimmyServer(): Promise<ScimmyServer> {
   const app = express();
   app.use("/scim/v2", new SCIMMYRouters({ type: "bearer", handler: () => "client" }));
   const server = app.listen(0, "127.0.0.1");
+  // It works for seconds on one request; connections that are idle meanwhile would be closed under the next ones.
+  server.keepAliveTimeout = 0;
   await once(server, "listening");
   const address = server.address();
   return {
