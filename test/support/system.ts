@@ -23,6 +23,8 @@ export interface TestSystemOptions {
   readonly backend?: "postgres" | "redis";
   /** A duration; 30s unless given. */
   readonly pairingWindow?: string;
+  /** `BRANCHWARD_PUBLIC_URL`. */
+  readonly publicUrl?: string;
   /** Where the system finds its database and its Redis, given the direct address: through a gate that a test can shut. */
   readonly toDatabaseUrl?: (direct: string) => string;
   readonly toRedisUrl?: (direct: string) => string;
@@ -94,6 +96,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
     redisUrl: redis === null ? undefined : (options.toRedisUrl ?? String)(redis.url),
     host: "127.0.0.1",
     port: 0,
+    publicUrl: options.publicUrl,
     dataDir: join(directory, "data"),
     adminToken: ADMIN_TOKEN,
     pairingWindowMs: parseDuration(options.pairingWindow ?? "30s"),

@@ -9,6 +9,7 @@ describe("the environment", () => {
       redisUrl: undefined,
       host: "127.0.0.1",
       port: 8787,
+      publicUrl: undefined,
       dataDir: "/checkout/.branchward",
       adminToken: undefined,
       pairingWindowMs: 30_000,
@@ -37,11 +38,21 @@ describe("the environment", () => {
       DATABASE_URL: "mysql://db",
       REDIS_URL: "http://redis",
       BRANCHWARD_PORT: "99999",
+      BRANCHWARD_PUBLIC_URL: "iam.example.com",
       BRANCHWARD_ADMIN_TOKEN: "short",
       BRANCHWARD_PAIRING_WINDOW: "soon",
     };
     expect(() => parseEnvironment(wrong, "/c")).toThrow(ConfigurationError);
     for (const name of Object.keys(wrong)) expect(() => parseEnvironment(wrong, "/c")).toThrow(name);
+  });
+
+  it("takes a public address without its trailing slash, and nothing but an address", () => {
+    const parse = (url: string) => parseEnvironment({ BRANCHWARD_PUBLIC_URL: url }, "/c").publicUrl;
+    expect(parse("https://iam.example.com/")).toBe("https://iam.example.com");
+    expect(parse("https://example.com:8443/branchward")).toBe("https://example.com:8443/branchward");
+    for (const wrong of ["ftp://example.com", "https://user@example.com", "https://example.com/?x", "https://e.com#"]) {
+      expect(() => parse(wrong)).toThrow("BRANCHWARD_PUBLIC_URL");
+    }
   });
 
   it("takes 0 for a free port", () => {

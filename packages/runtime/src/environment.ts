@@ -11,6 +11,8 @@ export interface Environment {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Where clients reach the listener, behind a proxy; without a trailing slash. Undefined: as it is bound. */
+  readonly publicUrl: string | undefined;
   readonly dataDir: string;
   readonly adminToken: string | undefined;
   readonly pairingWindowMs: number;
@@ -39,6 +41,11 @@ const schema = z.object({
       message: "expected a port from 0 to 65535; 0 takes a free one",
     },
   ),
+  BRANCHWARD_PUBLIC_URL: optionalText.transform((text, context) => {
+    if (text === undefined || isPublicUrl(text)) return text?.replace(/\/+$/u, "");
+    context.addIssue({ code: "custom", message: "expected https://host, with a path at most" });
+    return z.NEVER;
+  }),
   BRANCHWARD_DATA_DIR: optionalText,
   BRANCHWARD_ADMIN_TOKEN: optionalText.refine((token) => token === undefined || token.length >= MIN_ADMIN_TOKEN, {
     message: `expected ${MIN_ADMIN_TOKEN} characters or more`,
@@ -54,6 +61,12 @@ const schema = z.object({
   }),
   BRANCHWARD_CONFIG: optionalText,
 });
+
+function isPublicUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/u.test(url.protocol)) return false;
+  return url.username === "" && url.password === "" && !/[?#]/u.test(text);
+}
 
 /** Their names, for documentation and checks. */
 export const ENVIRONMENT_VARIABLES: readonly string[] = Object.keys(schema.shape);
@@ -74,6 +87,7 @@ export function parseEnvironment(env: Readonly<Record<string, string | undefined
     redisUrl: value.REDIS_URL,
     host: value.BRANCHWARD_HOST ?? "127.0.0.1",
     port: Number(value.BRANCHWARD_PORT ?? 8787),
+    publicUrl: value.BRANCHWARD_PUBLIC_URL,
     dataDir: value.BRANCHWARD_DATA_DIR ?? join(checkoutDir, ".branchward"),
     adminToken: value.BRANCHWARD_ADMIN_TOKEN,
     pairingWindowMs: value.BRANCHWARD_PAIRING_WINDOW,

@@ -134,8 +134,8 @@ async function findInternalToken({ loaded, env, roles }: Shared): Promise<string
 
 /** One listener for what this process does; every process answers `/livez` and `/readyz`. */
 async function openListener(shared: Shared, authenticator: Authenticator): Promise<Listener> {
-  const { record, work, loaded, activePolicy, closing, log, roles } = shared;
-  const address = { url: "" };
+  const { record, work, loaded, activePolicy, closing, log, roles, environment } = shared;
+  const address = { url: environment.publicUrl ?? "" };
   const receiver = roles.includes("receiver") ? await createReceiverHandler(shared) : undefined;
   const deps = { ...record, ...work, authenticator, activePolicy, closing, log, baseUrl: () => address.url };
   const { configuration } = loaded;
@@ -147,8 +147,8 @@ async function openListener(shared: Shared, authenticator: Authenticator): Promi
     const isHook = receiver !== undefined && request.url?.startsWith("/hooks/") === true;
     void (isHook ? receiver : rest)(request, response);
   };
-  const listener = await listen(route, shared.environment.host, shared.environment.port);
-  address.url = listener.url;
+  const listener = await listen(route, environment.host, environment.port);
+  address.url = environment.publicUrl ?? listener.url;
   return listener;
 }
 

@@ -1,7 +1,7 @@
 /** Binds the names of a filter to a schema, and its literals to their attributes' types. */
 import { ScimError } from "../error.ts";
 import { toComparable, type Comparable } from "../schema/comparable.ts";
-import type { AttributeDefinition } from "../schema/definitions.ts";
+import { isHidden, type AttributeDefinition } from "../schema/definitions.ts";
 import { findSubAttribute, type AttributeRef, type ResourceType } from "../schema/resource-type.ts";
 import type { CompareOperator, FilterSyntax, Literal } from "./syntax.ts";
 
@@ -37,8 +37,9 @@ export function bindFilter(type: ResourceType, syntax: FilterSyntax): Filter {
     if (target?.kind !== "attribute") throw refuse(`no such attribute: ${name}`);
     const { attribute, sub } = target;
     const path = sub === undefined ? attribute.name : `${attribute.name}.${sub.name}`;
-    const hidden = attribute.returned === "never" || (target.extension === undefined && unfilterable.has(path));
-    if (hidden) throw refuse(`cannot be filtered: ${name}`);
+    const isMade = target.extension === undefined && unfilterable.has(path);
+    if (isMade || isHidden(attribute) || (sub !== undefined && isHidden(sub)))
+      throw refuse(`cannot be filtered: ${name}`);
     return target;
   });
 }
@@ -48,6 +49,7 @@ export function bindValueFilter(parent: AttributeDefinition, syntax: FilterSynta
   return bind(syntax, (name) => {
     const found = findSubAttribute(parent, name);
     if (found === undefined) throw refuse(`${parent.name} has no sub-attribute ${name}`);
+    if (isHidden(found)) throw refuse(`cannot be filtered: ${parent.name}.${name}`);
     return { kind: "attribute", extension: undefined, attribute: found, sub: undefined };
   });
 }
@@ -109,7 +111,7 @@ function findUnqualified(type: ResourceType, name: string): AttributeRef | undef
 function withValue(target: AttributeRef): AttributeRef {
   if (target.attribute.type !== "complex" || target.sub !== undefined) return target;
   const value = findSubAttribute(target.attribute, "value");
-  if (value === undefined) throw refuse(`${target.attribute.name} needs a sub-attribute`);
+  if (value === undefined || isHidden(value)) throw refuse(`${target.attribute.name} needs a sub-attribute`);
   return { ...target, sub: value };
 }
 

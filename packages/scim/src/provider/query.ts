@@ -4,6 +4,7 @@ import { bindFilter } from "../filter/bind.ts";
 import { parseFilter } from "../filter/parser.ts";
 import { isJsonArray, isJsonObject, ownValueIgnoringCase, type JsonValue } from "../json.ts";
 import { isReturned, readProjection, type Projection } from "../resource/projection.ts";
+import { isHidden } from "../schema/definitions.ts";
 import type { AttributeRef, ResourceType } from "../schema/resource-type.ts";
 import type { ListQuery, ResourceRead } from "../store.ts";
 
@@ -103,12 +104,11 @@ function readSort(type: ResourceType, { sortBy, sortOrder = "ascending" }: Query
 function toSortable(type: ResourceType, target: AttributeRef): AttributeRef | undefined {
   const { attribute, sub } = target;
   const isMade = attribute.name === "schemas" || (attribute.name === "meta" && sub?.type !== "dateTime");
-  if (attribute === type.members || attribute.returned === "never" || (target.extension === undefined && isMade)) {
-    return undefined;
-  }
+  if (attribute === type.members || isHidden(attribute) || (sub !== undefined && isHidden(sub))) return undefined;
+  if (target.extension === undefined && isMade) return undefined;
   if (attribute.type !== "complex" || sub !== undefined) return target;
   const value = attribute.subAttributes?.find(({ name }) => name === "value");
-  return value === undefined ? undefined : { ...target, sub: value };
+  return value === undefined || isHidden(value) ? undefined : { ...target, sub: value };
 }
 
 function readInteger(name: string, value: JsonValue | undefined): number | undefined {

@@ -1,7 +1,7 @@
 /** Hides `attributes` and `excludedAttributes` (RFC 7644 §3.9) together with `returned` (RFC 7643 §7). */
 import { ScimError } from "../error.ts";
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
-import type { AttributeDefinition } from "../schema/definitions.ts";
+import { isHidden, type AttributeDefinition } from "../schema/definitions.ts";
 import type { AttributeRef, ExtensionRef, ResourceType } from "../schema/resource-type.ts";
 
 /** Which attributes to return. */
@@ -50,14 +50,21 @@ export function projectResource(type: ResourceType, projection: Projection, reso
 function projectExtension(projection: Projection, { schema }: ExtensionRef, value: JsonValue): JsonValue | undefined {
   if (!isJsonObject(value)) return undefined;
   const whole = projection.targets.some((target) => target.kind === "extension" && target.schema === schema);
-  if (whole) return projection.mode === "only" ? value : undefined;
+  if (whole && projection.mode !== "only") return undefined;
+  // All of an extension that is asked for by its URI, as if each attribute had been named.
+  const targets = schema.attributes.map((attribute) => toRef(schema.id, attribute));
+  const effective: Projection = whole ? { mode: "only", targets } : projection;
   const result: Record<string, JsonValue> = {};
   for (const definition of schema.attributes) {
     const held = value[definition.name];
-    const projected = held === undefined ? undefined : project(projection, schema.id, definition, held);
+    const projected = held === undefined ? undefined : project(effective, schema.id, definition, held);
     if (projected !== undefined) result[definition.name] = projected;
   }
   return Object.keys(result).length === 0 ? undefined : result;
+}
+
+function toRef(extension: string, attribute: AttributeDefinition): AttributeRef {
+  return { kind: "attribute", extension, attribute, sub: undefined };
 }
 
 function project(
@@ -66,23 +73,33 @@ function project(
   definition: AttributeDefinition,
   value: JsonValue,
 ): JsonValue | undefined {
-  if (definition.returned === "never") return undefined;
+  if (isHidden(definition)) return undefined;
   const named = targets.flatMap((target) =>
     target.kind === "attribute" && target.attribute === definition && target.extension === extension ? [target] : [],
   );
-  if (definition.returned === "always") return value;
   const whole = named.some(({ sub }) => sub === undefined);
   const subs = new Set(named.flatMap(({ sub }) => sub?.name ?? []));
-  if (mode === "only") {
-    if (whole) return value;
-    return subs.size === 0 ? undefined : pick(value, (name) => subs.has(name));
-  }
-  if (whole || definition.returned === "request") return undefined;
-  return subs.size === 0 ? value : pick(value, (name) => !subs.has(name));
+  const isAlways = definition.returned === "always";
+  const isShown = isAlways || (mode === "only" ? whole || subs.size > 0 : !whole && definition.returned !== "request");
+  if (!isShown) return undefined;
+  const { subAttributes } = definition;
+  if (subAttributes === undefined) return value;
+  const isSubShown = (sub: AttributeDefinition): boolean => {
+    if (isHidden(sub)) return false;
+    if (isAlways || sub.returned === "always") return true;
+    if (mode === "only") return subs.has(sub.name) || (whole && sub.returned !== "request");
+    return !subs.has(sub.name) && sub.returned !== "request";
+  };
+  return pick(value, new Set(subAttributes.filter(isSubShown).map(({ name }) => name)));
 }
 
-function pick(value: JsonValue, keep: (name: string) => boolean): JsonValue {
-  if (isJsonArray(value)) return value.map((element) => pick(element, keep));
+/** What is kept of a complex value or a list of them; undefined where that is nothing. */
+function pick(value: JsonValue, kept: ReadonlySet<string>): JsonValue | undefined {
+  if (isJsonArray(value)) {
+    const elements = value.flatMap((element) => pick(element, kept) ?? []);
+    return elements.length === 0 && value.length > 0 ? undefined : elements;
+  }
   if (!isJsonObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).filter(([name]) => keep(name)));
+  const entries = Object.entries(value).filter(([name]) => kept.has(name));
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }

@@ -51,16 +51,26 @@ export function requireSize(attributes: JsonObject): void {
 
 /** Refuses a resource that lacks a required attribute or extension. @throws ScimError 400 invalidValue */
 export function requireAttributes(type: ResourceType, attributes: JsonObject): void {
-  const missing = type.schema.attributes.find(({ required, name }) => required && isBlank(attributes[name]));
-  if (missing !== undefined) throw new ScimError(400, `${missing.name} is required`, "invalidValue");
+  requirePresent(type.schema.attributes, attributes, "");
   for (const { schema, required } of type.extensions) {
     const extension = attributes[schema.id];
     if (!isJsonObject(extension)) {
       if (required) throw new ScimError(400, `${schema.id} is required`, "invalidValue");
       continue;
     }
-    const absent = schema.attributes.find((definition) => definition.required && isBlank(extension[definition.name]));
-    if (absent !== undefined) throw new ScimError(400, `${schema.id}:${absent.name} is required`, "invalidValue");
+    requirePresent(schema.attributes, extension, `${schema.id}:`);
+  }
+}
+
+/** Sub-attributes are required of each value that there is. */
+function requirePresent(definitions: readonly AttributeDefinition[], object: JsonObject, prefix: string): void {
+  for (const { name, required, subAttributes = [] } of definitions) {
+    const value = object[name];
+    if (required && isBlank(value)) throw new ScimError(400, `${prefix}${name} is required`, "invalidValue");
+    if (!subAttributes.some((sub) => sub.required)) continue;
+    for (const element of isJsonArray(value) ? value : [value]) {
+      if (isJsonObject(element)) requirePresent(subAttributes, element, `${prefix}${name}.`);
+    }
   }
 }
 

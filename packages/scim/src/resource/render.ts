@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../json.ts";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { ResourceType } from "../schema/resource-type.ts";
 import type { Member, StoredResource } from "../store.ts";
 import { projectResource, type Projection } from "./projection.ts";
@@ -32,6 +32,10 @@ export function renderResource(
   if (type.members !== undefined && stored.members !== undefined) {
     members[type.members.name] = stored.members.map((member) => renderMember(addresses, member));
   }
+  const held = stored.attributes["groups"];
+  if (isJsonArray(held) && type.derived.some(({ name }) => name === "groups")) {
+    members["groups"] = held.map((group) => renderGroup(addresses, group));
+  }
   return projectResource(type, projection, {
     schemas: [type.schema.id, ...extensions.map(({ schema }) => schema.id)],
     id: stored.id,
@@ -45,6 +49,14 @@ export function renderResource(
       version: toETag(stored),
     },
   });
+}
+
+/** A store knows the group that a user belongs to, and not where the provider is reached. */
+function renderGroup(addresses: Addresses, group: JsonValue): JsonValue {
+  const groupType = addresses.types.find(({ name }) => name === "Group");
+  const id = isJsonObject(group) ? group["value"] : undefined;
+  if (!isJsonObject(group) || groupType === undefined || typeof id !== "string") return group;
+  return { ...group, $ref: toLocation(addresses, groupType, id) };
 }
 
 function renderMember(addresses: Addresses, { value, type, display }: Member): JsonObject {

@@ -25,6 +25,11 @@ export interface AttributeDefinition {
   readonly subAttributes?: readonly AttributeDefinition[];
 }
 
+/** Whether a value is never shown: what may only be written is not returned either (RFC 7643 §7). */
+export function isHidden({ returned, mutability }: AttributeDefinition): boolean {
+  return returned === "never" || mutability === "writeOnly";
+}
+
 /** A schema as served at `/Schemas` (RFC 7643 §7). */
 export interface SchemaDefinition {
   readonly id: string;

@@ -1,6 +1,6 @@
 /** Hides how a name that a client wrote becomes an attribute of a schema: always through maps, never by indexing. */
 import { commonAttributes } from "./common.ts";
-import type { AttributeDefinition, SchemaDefinition } from "./definitions.ts";
+import { isHidden, type AttributeDefinition, type SchemaDefinition } from "./definitions.ts";
 
 /** A resource type as its author states it (RFC 7643 §6). */
 export interface ResourceTypeDefinition {
@@ -85,8 +85,9 @@ export function defineResourceType(definition: ResourceTypeDefinition): Resource
   return { ...definition, findTarget, members, derived, returnedWhole: listReturnedWhole(definition) };
 }
 
-function isReturned({ returned }: AttributeDefinition): boolean {
-  return returned === "always" || returned === "default";
+function isReturned(definition: AttributeDefinition): boolean {
+  const { returned, subAttributes = [] } = definition;
+  return returned !== "request" && !isHidden(definition) && subAttributes.every(isReturned);
 }
 
 function listReturnedWhole({ schema, extensions }: ResourceTypeDefinition): ReadonlySet<string> {
