@@ -7,6 +7,8 @@ describe("parseRetryAfter", () => {
     [" 0 ", 0],
     ["Sat, 21 Nov 2026 00:01:00 GMT", 60_000],
     ["Fri, 20 Nov 2026 00:00:00 GMT", 0],
+    ["99999999999999999999", 3_600_000],
+    ["Sat, 21 Nov 2099 00:00:00 GMT", 3_600_000],
     ["-1", undefined],
     ["1.5", undefined],
     ["soon", undefined],
