@@ -1,6 +1,6 @@
 /** Clients of the directory: tokens, ownership, adoption, warnings (rules C5–C7). */
 import { tokenMade } from "@branchward/core/api";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   type Conformance,
   create,
@@ -96,5 +96,19 @@ describe("a client whose last token ends soon", () => {
     await api.request(`/v1/tokens/${token.id}/rotate`, { method: "POST", body: { overlapHours: 1 } });
     await api.request("/v1/clients");
     expect(await findEnding()).toEqual([]);
+  });
+
+  it("is noticed without a word of its own: the sweeper looks", async () => {
+    await using other = await startConformance();
+    const { api } = other.system;
+    await api.request("/v1/tokens", { method: "POST", body: { client: "ci", scope: "status", expiresInDays: 10 } });
+    await other.system.stop();
+    await other.system.start();
+    await vi.waitFor(async () => {
+      const findings = await api.listFindings();
+      expect(findings).toContainEqual(
+        expect.objectContaining({ kind: "token-ends", subject: "ci/status", severity: "warning" }),
+      );
+    }, 20_000);
   });
 });

@@ -6,7 +6,6 @@ import {
   type Database,
   type DirectoryContext,
   findClientDialect,
-  raiseTokenFindings,
   recordClientTraffic,
 } from "@branchward/store";
 
@@ -28,8 +27,6 @@ interface Seen {
 }
 
 const FLUSH_AFTER_MS = 1_000;
-/** Whose tokens are about to end is looked at with the traffic, this often. */
-const TOKENS_EVERY_MS = 600_000;
 
 export interface ClientTrafficDeps {
   readonly db: Database;
@@ -40,7 +37,6 @@ export interface ClientTrafficDeps {
 
 export function createClientTraffic({ db, log, closing }: ClientTrafficDeps): ClientTraffic {
   const clients = new Map<string, Seen>();
-  const state = { tokensAt: Number.NEGATIVE_INFINITY };
 
   async function load(client: string): Promise<Seen> {
     const held = clients.get(client);
@@ -55,9 +51,6 @@ export function createClientTraffic({ db, log, closing }: ClientTrafficDeps): Cl
     for (const [client, seen] of clients) {
       if (seen.requests > 0) await recordClientTraffic(db, take(client, seen));
     }
-    if (performance.now() - state.tokensAt < TOKENS_EVERY_MS) return;
-    state.tokensAt = performance.now();
-    await raiseTokenFindings(db);
   }
 
   const planFlush = createTimer(closing, () => {

@@ -9,6 +9,7 @@ import {
   listDueRevocations,
   listUnreconciled,
   type Queryable,
+  raiseTokenFindings,
   requestDueScope,
   requestDueScopes,
   requestRevocations,
@@ -27,6 +28,8 @@ export const SWEEP_EVERY_MS = 5_000;
 /** A scope asked for longer ago than this should have been taken by its own job. */
 const QUIET_MS = 3_000;
 const BATCH = 500;
+/** Tokens end after days: whose last one does is looked at this often. */
+const TOKENS_EVERY_MS = 600_000;
 
 /** Asks for a scope whose timer came due. */
 export function createWake(deps: SweepDeps) {
@@ -59,6 +62,7 @@ async function enqueueDue({ queues }: SweepDeps, scopes: readonly DueScope[]): P
 /** Finds timers and requests that no job looks after: a wiped queue, a crash between commit and enqueue. */
 export function createSweep(deps: SweepDeps) {
   const { db, queues } = deps;
+  const state = { tokensAt: Number.NEGATIVE_INFINITY };
   return async (): Promise<void> => {
     const due = await db.transaction().execute(async (trx) => requestExpired(trx, await requestDueScopes(trx, BATCH)));
     await enqueueDue(deps, due);
@@ -80,5 +84,8 @@ export function createSweep(deps: SweepDeps) {
     for (const account of accounts) await queues.enqueueAccount(account);
     await raiseAccountFindings(db);
     await queues.enqueueDirectoryChanged();
+    if (performance.now() - state.tokensAt < TOKENS_EVERY_MS) return;
+    state.tokensAt = performance.now();
+    await raiseTokenFindings(db);
   };
 }
