@@ -160,6 +160,7 @@ export {
   branchEntitlementSchema,
   defaultDisplayNameTemplate,
   externalIdOf,
+  foldDisplayName,
   isOurExternalId,
   listDisplayNames,
 } from "./plan/entitlement-group.ts";

@@ -46,7 +46,15 @@ export function listDisplayNames(
   return [name, `${name} ~${parts.incarnation.slice(0, 8)}`, `${name} ~${parts.incarnation}`];
 }
 
-/** Names that an endpoint may take for one: case-folded and normalised (rule A8). */
+/** Full-width and half-width forms. */
+const widthForms = /[\uff01-\uffee]/gu;
+
+/**
+ * The key under which two names of groups are one (rule A8), at the directory and beside any endpoint's groups: without
+ * outer space, of one width, in NFC, full case folded, so that ß is SS. These are the mappings of PRECIS for names
+ * (RFC 8265 §3.3, which RFC 7644 §5 asks for); other compatibility forms, such as ² and 2, are different names.
+ */
 export function foldDisplayName(displayName: string): string {
-  return displayName.normalize("NFKC").toLowerCase();
+  const narrow = displayName.trim().replace(widthForms, (form) => form.normalize("NFKC"));
+  return narrow.normalize("NFC").toUpperCase().toLowerCase();
 }

@@ -23,6 +23,15 @@ async function waitForLock(): Promise<void> {
 }
 
 describe("groups", () => {
+  it("of one name in two spellings cannot be two, and a filter finds them by either", async () => {
+    const name = directory.unique("Straße");
+    const id = await directory.create(okta, "/Groups", groupBody({ displayName: name }));
+    const twin = groupBody({ displayName: ` ${name.toUpperCase()}` });
+    expect(await directory.request(okta, "POST /Groups", twin)).toMatchObject({ status: 409 });
+    const found = await directory.request(okta, `GET /Groups?filter=displayName eq "${name.toUpperCase()}"`);
+    expect(found.json.Resources).toMatchObject([{ id }]);
+  });
+
   it("that are not there or another client's cannot be given members", async () => {
     const user = await directory.createUser(entra);
     const add = patchBody({ op: "add", path: "members", value: [{ value: user }] });

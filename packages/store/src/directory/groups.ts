@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import { isOurExternalId } from "@branchward/core";
+import { foldDisplayName, isOurExternalId } from "@branchward/core";
 import {
-  foldCase,
   ScimError,
   toSearchKeys,
   type JsonObject,
@@ -245,15 +244,10 @@ function toColumns(kind: GroupKind, attributes: JsonObject): GroupColumns {
 function toValues(type: ResourceType, columns: GroupColumns): GroupValues {
   return {
     ...columns,
-    display_key: toDisplayKey(columns.display_name),
+    display_key: foldDisplayName(columns.display_name),
     attributes: JSON.stringify(columns.attributes),
     search_keys: JSON.stringify(toSearchKeys(type, { ...columns.attributes, displayName: columns.display_name })),
   };
-}
-
-/** The key under which two names of groups are the same: without regard to case, form and outer space. */
-export function toDisplayKey(displayName: string): string {
-  return foldCase(displayName.trim());
 }
 
 function toResource(row: Omit<ReadGroup, "kind" | "fence">, members: readonly Member[] | undefined): StoredResource {

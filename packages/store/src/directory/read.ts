@@ -1,9 +1,8 @@
 /** What reconciliation reads of the directory, without a client's view: pure reads. */
-import type { GroupId, UserId } from "@branchward/core";
+import { foldDisplayName, type GroupId, type UserId } from "@branchward/core";
 import { foldCase, type JsonObject } from "@branchward/scim";
 import { sql } from "kysely";
 import type { Queryable } from "../database.ts";
-import { toDisplayKey } from "./groups.ts";
 import { isResourceId } from "./resource-row.ts";
 import type { GroupKind } from "./tables.ts";
 
@@ -45,7 +44,7 @@ export async function listGroupsByName(
   name: string,
   client?: string,
 ): Promise<readonly DirectoryGroup[]> {
-  const key = toDisplayKey(name);
+  const key = foldDisplayName(name);
   const { rows } = await sql<DirectoryGroup>`
     select ${groupColumns} from directory_groups
     where md5(display_key) = md5(${key}) and display_key = ${key} and kind = 'provisioned'
