@@ -17,6 +17,8 @@ export default defineConfig({
           name: "unit",
           include: ["{apps,packages}/**/*.test.{ts,tsx}", "test/support/**/*.test.ts"],
           exclude: [...exclude, "**/*.int.test.ts"],
+          // For a busy machine: properties that take a second on an idle one.
+          testTimeout: 60_000,
         },
       },
       {
