@@ -32,11 +32,26 @@ const rule = fc
   });
 const rules = fc.array(rule, { minLength: 1, maxLength: 4 });
 const members = fc.uniqueArray(someone);
+const emergency = fc
+  .record({ user: someone, entitlement: verb, isOver: fc.boolean() })
+  .map(({ isOver, ...rest }) => ({ ...rest, until: new Date(noon.getTime() + (isOver ? 0 : 1)) }));
 const scene = fc
-  .record({ rules, g: members, h: members, inactive: members, present: members })
-  .map(({ rules: list, g, h, inactive, present }) => {
-    const checkouts = present.map((user) => ({ user, startedAt: noon }));
-    return { rules: list, options: { groups: { g, h }, inactive, checkouts, names: ["new"] as [string, ...string[]] } };
+  .record({
+    rules,
+    g: members,
+    h: members,
+    inactive: members,
+    present: members,
+    left: members,
+    emergencies: fc.array(emergency, { maxLength: 3 }),
+  })
+  .map(({ rules: list, g, h, inactive, present, left, emergencies }) => {
+    const checkouts = [
+      ...present.map((user) => ({ user, startedAt: noon, endedAt: null })),
+      ...left.map((user) => ({ user, startedAt: noon, endedAt: noon })),
+    ];
+    const names: [string, ...string[]] = ["new"];
+    return { rules: list, options: { groups: { g, h }, inactive, checkouts, emergencies, names } };
   });
 
 const policyOfRules = (list: readonly string[]) => `policy: [${list.join(", ")}]`;
