@@ -50,7 +50,7 @@ describe("an enrolled device", () => {
 
   async function makeCode(user: string): Promise<string> {
     const made = await branchward(["token", "create", "--scope", "agent", "--user", user, "--json"], asAdmin());
-    expect(made.code, made.stderr).toBe(0);
+    expect([made.code, made.stderr]).toEqual([0, expect.any(String)]);
     return codeMade.parse(JSON.parse(made.stdout)).code;
   }
 
@@ -83,7 +83,7 @@ describe("an enrolled device", () => {
   it("proves in git and hg hooks who checks out, whatever the working copy claims, and its file is for its user alone", async () => {
     const env = { BRANCHWARD_URL: system.url, BRANCHWARD_ENROLMENT_CODE: await makeCode("bob") };
     const enrolled = await branchward(["hooks", "enroll", "--name", "laptop"], env);
-    expect(enrolled.code, enrolled.stderr).toBe(0);
+    expect([enrolled.code, enrolled.stderr]).toEqual([0, expect.stringContaining("readable for you alone")]);
     expect(enrolled.stdout).toContain("laptop is enrolled as bob");
     const file = join(home, ".config/branchward/devices.json");
     expect((await stat(file)).mode & 0o777).toBe(0o600);

@@ -1,5 +1,4 @@
 import { type GrantItem, grantItem, page } from "@branchward/core/api";
-import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommand } from "../support/command-line.ts";
 import { makeRevision, signAgent, toDeliveryId, toReceiveBody } from "../support/deliveries.ts";
@@ -93,7 +92,7 @@ describe("an emergency grant", () => {
     await system.branches.expectHolders(id, { push: ["alice", "bob"] });
     await system.database.db
       .updateTable("emergency_grants")
-      .set({ expires_at: sql<Date>`clock_timestamp() + interval '2 seconds'` })
+      .set({ expires_at: new Date(Date.now() + 2_000) })
       .where("id", "=", grant.id)
       .execute();
     await post("/v1/syncs", { repository: "acme/expires", branch: "release/1" });
@@ -163,7 +162,7 @@ describe("an emergency grant", () => {
     });
     const request = ["grant", "bob", "push", "acme/cli", "release/1", "--for", "90m", "--reason", "the site is down"];
     const asked = await runCommand([...request, "--json"], surroundings(system.adminToken));
-    expect(asked.code, asked.stderr).toBe(0);
+    expect(asked.code).toBe(0);
     const { id } = grantItem.parse(JSON.parse(asked.stdout));
     const own = await runCommand(["grant", "approve", id], surroundings(system.adminToken));
     expect([own.code, own.stderr]).toEqual([3, expect.stringContaining("by another than who asks")]);

@@ -54,12 +54,12 @@ describe("who is behind an actor", () => {
   }
 
   it("is found by the attribute that the source names, exactly", async () => {
-    const { push } = createGithubRepository(system.post, "acme/attribute");
-    const first = await push({ branch: "main", after: makeRevision(), sender: "OctoHugo" });
+    const repository = createGithubRepository(system.post, "acme/attribute");
+    const first = await repository.push({ branch: "main", after: makeRevision(), sender: "OctoHugo" });
     expect(await userOf(first)).toBe("hugo");
-    const second = await push({ branch: "other", after: makeRevision(), sender: "octohugo" });
+    const second = await repository.push({ branch: "other", after: makeRevision(), sender: "octohugo" });
     expect(await userOf(second)).toBeNull();
-    const third = await push({ branch: "third", after: makeRevision(), sender: "alice" });
+    const third = await repository.push({ branch: "third", after: makeRevision(), sender: "alice" });
     expect(await userOf(third)).toBeNull();
     const subjects = (await findingsOf("unknown-actor")).map(({ subject }) => subject);
     expect(subjects).toEqual(expect.arrayContaining(["github: octohugo", "github: alice"]));

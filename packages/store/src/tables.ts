@@ -1,6 +1,7 @@
 import type { BranchState, RefType, Trust, Vcs, Verdict } from "@branchward/core";
 import type { ColumnType, Generated, JSONColumnType } from "kysely";
 import type { DirectoryTables } from "./directory/tables.ts";
+import type { PeopleTables } from "./people-tables.ts";
 
 type Timestamp = ColumnType<Date, Date, Date>;
 type NullableTimestamp = ColumnType<Date | null, Date | null | undefined, Date | null>;
@@ -356,60 +357,6 @@ interface CursorsTable {
   id: number;
 }
 
-interface IdentityLinksTable {
-  source: string;
-  actor: string;
-  user_id: string;
-  linked_by: string;
-  linked_at: WithDefault<Date>;
-}
-
-interface EnrolmentCodesTable {
-  id: string;
-  hash: Buffer;
-  user_id: string;
-  device: string;
-  token_days: number;
-  made_by: string;
-  created_at: Generated<Date>;
-  expires_at: Timestamp;
-  used_at: NullableTimestamp;
-  token_id: string | null;
-}
-
-interface EmergencyGrantsTable {
-  id: string;
-  seq: Generated<number>;
-  user_id: string;
-  entitlement: string;
-  incarnation_id: string;
-  state: "requested" | "approved" | "expired" | "revoked" | "rejected";
-  for_ms: number;
-  reason: string;
-  requested_by: string;
-  requested_at: WithDefault<Date>;
-  decided_by: WithDefault<string | null>;
-  decided_at: NullableTimestamp;
-  expires_at: NullableTimestamp;
-  ended_by: WithDefault<string | null>;
-  ended_at: NullableTimestamp;
-}
-
-interface HoldsTable {
-  id: string;
-  seq: Generated<number>;
-  repository_id: string;
-  incarnation_id: string | null;
-  endpoint: string | null;
-  reason: string;
-  made_by: string;
-  made_at: WithDefault<Date>;
-  until_at: Timestamp;
-  ended_by: WithDefault<string | null>;
-  ended_at: NullableTimestamp;
-  settled_at: NullableTimestamp;
-}
-
 interface ScopeFindingsTable {
   scope_id: string;
   code: string;
@@ -418,7 +365,7 @@ interface ScopeFindingsTable {
   message: string;
 }
 
-export interface Tables extends DirectoryTables {
+export interface Tables extends DirectoryTables, PeopleTables {
   repositories: RepositoriesTable;
   repository_bindings: RepositoryBindingsTable;
   deliveries: DeliveriesTable;
@@ -443,10 +390,6 @@ export interface Tables extends DirectoryTables {
   approved_removals: ApprovedRemovalsTable;
   revocations: RevocationsTable;
   endpoint_audits: EndpointAuditsTable;
-  identity_links: IdentityLinksTable;
-  enrolment_codes: EnrolmentCodesTable;
-  emergency_grants: EmergencyGrantsTable;
-  holds: HoldsTable;
   scope_findings: ScopeFindingsTable;
   endpoint_states: EndpointStatesTable;
 }
