@@ -180,7 +180,7 @@ export {
   type NewLink,
   upsertLink,
 } from "./identity-links.ts";
-export { saveScopeFindings, settleScopeFindings } from "./scope-findings.ts";
+export { resolveUnmentioned, saveScopeFindings, settleScopeFindings } from "./scope-findings.ts";
 export { findHead, type HeadRequest, recordHead } from "./heads.ts";
 export {
   type BranchFilter,

@@ -1,7 +1,7 @@
 import type { Finding } from "@branchward/core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { listFindings } from "./findings.ts";
-import { saveScopeFindings, settleScopeFindings } from "./scope-findings.ts";
+import { listFindings, raiseFinding, resolveFinding } from "./findings.ts";
+import { resolveUnmentioned, saveScopeFindings, settleScopeFindings } from "./scope-findings.ts";
 import { insertScope, openTestDatabase, type TestDatabase } from "./testing.ts";
 
 const tooFew: Finding = {
@@ -72,6 +72,16 @@ describe("findings of scopes", () => {
     expect((await standing()).map(({ message }) => message)).toEqual([
       expect.stringMatching(/^user:ghost is no user \(and 1 more\), by/u),
     ]);
+  });
+
+  it("of groups that the policy names no more are over, of the others they stand", async () => {
+    const { db } = context.database;
+    const unbound = { kind: "group-unbound", severity: "warning", message: "no such group" } as const;
+    await raiseFinding(db, { ...unbound, subject: "group:old" });
+    await raiseFinding(db, { ...unbound, subject: "group:engineering" });
+    await resolveUnmentioned(db, ["group:engineering"]);
+    expect((await standing()).map(({ subject }) => subject)).toEqual(["group:engineering"]);
+    await resolveFinding(db, "group-unbound", "group:engineering");
   });
 
   it("of groups are left to where groups are bound", async () => {

@@ -98,6 +98,14 @@ export async function settleScopeFindings(trx: Queryable): Promise<void> {
   for (const { kind, subject } of stale.rows) await resolveFinding(trx, kind, subject);
 }
 
+/** Resolves the findings of groups that the policy in force names no more: nobody binds them, and nothing is missing. */
+export async function resolveUnmentioned(trx: Queryable, references: readonly string[]): Promise<void> {
+  await sql`
+    update findings set resolved_at = now()
+    where resolved_at is null and kind in ('group-unbound', 'group-lost', 'group-renamed')
+      and subject <> all (${[...references]}::text[])`.execute(trx);
+}
+
 function toMessage({ message, example, count }: Aggregate): string {
   const others = count === 1 ? "" : ` and ${count - 1} more scope${count === 2 ? "" : "s"}`;
   return `${message}: ${example}${others}`;

@@ -1,6 +1,8 @@
 /** `scope.wake` and `outbox.sweep`: timers are rows, and what has no job gets one. */
+import { policyReferences } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import {
+  type ActivePolicy,
   type Database,
   type DueScope,
   expireGrants,
@@ -13,12 +15,14 @@ import {
   requestDueScope,
   requestDueScopes,
   requestRevocations,
+  resolveUnmentioned,
   settleEndedHolds,
   settleScopeFindings,
 } from "@branchward/store";
 import { raiseAccountFindings } from "../accounts/account-findings.ts";
 
 export interface SweepDeps {
+  readonly activePolicy: ActivePolicy;
   readonly db: Database;
   readonly queues: Queues;
 }
@@ -59,6 +63,13 @@ async function enqueueDue({ queues }: SweepDeps, scopes: readonly DueScope[]): P
   }
 }
 
+/** Keeps the findings of the policy in step with what its scopes found, and with the groups that it names. */
+async function settlePolicyFindings(trx: Queryable, activePolicy: ActivePolicy): Promise<void> {
+  await settleScopeFindings(trx);
+  const active = await activePolicy.find(trx);
+  if (active !== undefined) await resolveUnmentioned(trx, policyReferences(active.policy).groups);
+}
+
 /** Finds timers and requests that no job looks after: a wiped queue, a crash between commit and enqueue. */
 export function createSweep(deps: SweepDeps) {
   const { db, queues } = deps;
@@ -79,7 +90,7 @@ export function createSweep(deps: SweepDeps) {
     for (const scope of forgotten) {
       await queues.enqueueMissing({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
     }
-    await db.transaction().execute((trx) => settleScopeFindings(trx));
+    await db.transaction().execute((trx) => settlePolicyFindings(trx, deps.activePolicy));
     const accounts = await listAccountsToReconcile(db, { quietMs: QUIET_MS, limit: BATCH });
     for (const account of accounts) await queues.enqueueAccount(account);
     await raiseAccountFindings(db);
