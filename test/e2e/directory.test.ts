@@ -1,7 +1,7 @@
 import { branchEntitlementSchema } from "@branchward/core";
 import { ScimClientError, toEqualityFilter } from "@branchward/scim";
 import { tokenMade } from "@branchward/core/api";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createGithubRepository, makeRevision } from "../support/deliveries.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
 
@@ -76,11 +76,16 @@ describe.each(["postgres", "redis"] as const)("the directory, with the queue on 
     await system.people.leave("members-team", "alice");
     for (const id of [web, api]) await expectPushers(id, "bob");
     expect(await system.api.listSyncs(unrelated.id)).toEqual(before);
-    const changing = (await system.api.listSyncs(web)).filter((sync) => sync.added + sync.removed > 0);
-    expect(changing.slice(0, 2)).toMatchObject([
-      { reason: "directory", added: 0, removed: 1, verdict: "verified" },
-      { reason: "directory", added: 1, removed: 0, verdict: "verified" },
-    ]);
+    await vi.waitFor(
+      async () => {
+        const changing = (await system.api.listSyncs(web)).filter((sync) => sync.added + sync.removed > 0);
+        expect(changing.slice(0, 2)).toMatchObject([
+          { reason: "directory", added: 0, removed: 1, verdict: "verified" },
+          { reason: "directory", added: 1, removed: 0, verdict: "verified" },
+        ]);
+      },
+      { timeout: 20_000 },
+    );
   });
 
   it("reaches through groups in groups", async () => {

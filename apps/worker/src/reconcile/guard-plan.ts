@@ -158,7 +158,10 @@ function toGuarded(
 ): readonly Guarded[] {
   const { entitlement, member, cause } = removal;
   const userId = membership?.userId ?? removal.userId;
-  if (membership === undefined || userId === null || !membership.isGranted || isRevocationCause(cause)) return [];
+  if (membership === undefined || userId === null || !membership.isGranted) return [];
+  // Whoever also left a working copy lately loses a standing grant all the same: nothing of that expired.
+  const isExpiry = cause === "expired" && !membership.reasons.some(({ kind, until }) => kind === "standing" && !until);
+  if (isExpiry || (isRevocationCause(cause) && cause !== "expired")) return [];
   if (membership.reasons.length > 0 && membership.reasons.every(isTemporary)) return [];
   const own = approved.filter((each) => each.userId === userId);
   if (own.some((each) => each.entitlement === entitlement)) return [];
