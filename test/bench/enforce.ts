@@ -57,13 +57,9 @@ export async function benchDecisions(directory: string): Promise<ReadonlyMap<str
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
     await response.arrayBuffer();
   };
-  const named = (index: number) => ({
-    user: `user-${(index * 7919) % USERS}`,
-    ...toBranch((index * 104_729) % BRANCHES),
-  });
   const figures = new Map<string, Figures>();
   const decide = (index: number, changes: number) => {
-    const { user, repository, branch } = named(index);
+    const { user, repository, branch } = toQuestion(index);
     const asked = Array.from({ length: changes }, (_, each) => ({
       branch: each === 0 ? branch : `release/${each}`,
       entitlement: "push",
@@ -74,7 +70,7 @@ export async function benchDecisions(directory: string): Promise<ReadonlyMap<str
   figures.set("a hook's question about one branch", await measure((index) => decide(index, 1)));
   figures.set("a hook's question about 100 branches", await measure((index) => decide(index, 100)));
   const explain = (index: number) =>
-    ask(`/v1/access?${String(new URLSearchParams({ ...named(index), entitlement: "push" }))}`, {});
+    ask(`/v1/access?${String(new URLSearchParams({ ...toQuestion(index), entitlement: "push" }))}`, {});
   figures.set("GET /v1/access", await measure(explain));
   return figures;
 }
@@ -89,6 +85,11 @@ async function measure(ask: (index: number) => Promise<void>): Promise<Figures> 
   return summarize(times);
 }
 
+/** Far apart from one index to the next, so that nothing is warm. */
+function toQuestion(index: number): { readonly user: string; readonly repository: string; readonly branch: string } {
+  return { user: `user-${(index * 7919) % USERS}`, ...toBranch((index * 104_729) % BRANCHES) };
+}
+
 function toBranch(index: number): { readonly repository: string; readonly branch: string } {
   return { repository: `bench/repository-${index % 100}`, branch: `release/${index}` };
 }
@@ -97,7 +98,7 @@ async function startApi(databaseUrl: string, db: Database): Promise<AsyncDisposa
   await using stack = new AsyncDisposableStack();
   const target = { kind: "postgres", url: databaseUrl } as const;
   await migrateQueue(target);
-  const queues = stack.use(await createQueues(stack.use(openQueueBackend(target, () => undefined)), ["directory"]));
+  const queues = stack.use(createQueues(stack.use(openQueueBackend(target, () => undefined)), ["directory"]));
   const notifications = stack.use(await openNotifications(databaseUrl, () => undefined));
   const parsed = parseConfiguration(POLICY, "branchward.yaml");
   if ("problems" in parsed) throw new Error(JSON.stringify(parsed.problems));
@@ -130,27 +131,36 @@ async function startApi(databaseUrl: string, db: Database): Promise<AsyncDisposa
 
 async function fill({ pool }: DatabaseConnection): Promise<void> {
   const client = await pool.connect();
-  // Rows by the hundred thousand: without the limit on a statement, and without counting each.
-  await client.query("set statement_timeout = 0; set session_replication_role = replica");
-  await client.query(
+  try {
+    await insertAll((text, values = []) => client.query(text, [...values]));
+  } finally {
+    client.release(true);
+  }
+}
+
+/** Rows by the hundred thousand: without the limit on a statement, and without counting each. */
+async function insertAll(query: (text: string, values?: readonly string[]) => Promise<unknown>): Promise<void> {
+  await query("set statement_timeout = 0");
+  await query("set session_replication_role = replica");
+  await query(
     "insert into policy_versions (id, digest, file, text, author, state, activated_at) values (gen_random_uuid(), 'bench', 'branchward.yaml', $1, 'bench', 'active', now())",
     [POLICY],
   );
-  await client.query(`insert into repositories (id, name, vcs)
+  await query(`insert into repositories (id, name, vcs)
     select gen_random_uuid(), 'bench/repository-' || n, 'git' from generate_series(0, 99) n`);
-  await client.query(`insert into repository_bindings (id, repository_id, source, native_id, name)
+  await query(`insert into repository_bindings (id, repository_id, source, native_id, name)
     select gen_random_uuid(), id, 'agents', null, name from repositories`);
   const key = "sha256('branch'::bytea || '\\x00'::bytea || convert_to('release/' || n, 'UTF8'))";
-  await client.query(`insert into incarnations (id, repository_id, ref_type, name, name_key, state, born_at, born_of)
+  await query(`insert into incarnations (id, repository_id, ref_type, name, name_key, state, born_at, born_of)
     select gen_random_uuid(), r.id, 'branch', 'release/' || n, rtrim(translate(encode(${key}, 'base64'), '+/', '-_'), '='), 'active', now(), 'push'
     from generate_series(0, ${BRANCHES - 1}) n join repositories r on r.name = 'bench/repository-' || (n % 100)`);
-  await client.query(
+  await query(
     "insert into scopes (id, incarnation_id, endpoint, reason) select gen_random_uuid(), id, 'directory', 'push' from incarnations",
   );
-  await client.query(`insert into directory_users (id, client, user_name, user_name_key, active, attributes, search_keys)
+  await query(`insert into directory_users (id, client, user_name, user_name_key, active, attributes, search_keys)
     select gen_random_uuid(), 'bench', 'user-' || n, 'user-' || n, true, '{}', '{}' from generate_series(0, ${USERS - 1}) n`);
-  await client.query(`insert into directory_groups (id, kind, client, display_name, display_key, attributes, search_keys)
-    select gen_random_uuid(), 'provisioned', 'bench', name, name, '{}', '{}' from unnest(array['managers', 'everybody', 'contractors']) name
+  await query(`insert into directory_groups (id, kind, client, display_name, display_key, attributes, search_keys)
+    select gen_random_uuid(), 'provisioned', 'bench', name, name, '{}'::jsonb, '{}'::jsonb from unnest(array['managers', 'everybody', 'contractors']) name
     union all
     select gen_random_uuid(), 'entitlement', 'branchward', 'push-' || n, 'push-' || n, '{}', '{}' from generate_series(1, ${BRANCHES}) n`);
   // All users are in one group of the policy, a hundredth in another, and the first twenty in every entitlement group.
@@ -158,17 +168,16 @@ async function fill({ pool }: DatabaseConnection): Promise<void> {
     ["everybody", "user-%"],
     ["managers", "user-%77"],
   ]) {
-    await client.query(`insert into directory_members (group_id, member_id, member_kind)
+    await query(`insert into directory_members (group_id, member_id, member_kind)
       select g.id, u.id, 'User' from directory_groups g, directory_users u
       where g.display_name = '${group}' and u.user_name like '${users}'`);
   }
-  await client.query(`insert into directory_members (group_id, member_id, member_kind)
+  await query(`insert into directory_members (group_id, member_id, member_kind)
     select g.id, u.id, 'User' from (select id from directory_groups where kind = 'entitlement') g,
       (select id from directory_users order by user_name limit 20) u`);
-  await client.query(`insert into policy_bindings (reference, group_id, bound_at)
+  await query(`insert into policy_bindings (reference, group_id, bound_at)
     select 'group:' || display_name, id, now() from directory_groups where kind = 'provisioned'`);
-  await client.query("analyze");
-  client.release(true);
+  await query("analyze");
 }
 
 /** Pushes to two repositories in turn, of which one decides and both tell; what deciding adds is the difference of a pair. */

@@ -11,7 +11,7 @@ import {
   type UserId,
 } from "@branchward/core";
 import { foldCase } from "@branchward/scim";
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import { toDirectoryUser } from "./access-facts.ts";
 import { LEFT_FOR } from "./checkouts.ts";
 import type { Queryable } from "./database.ts";
@@ -138,7 +138,17 @@ async function selectRow(
         ))), '[]') from reachable join directory_groups g using (id)) as groups,
       (select coalesce(json_agg(json_build_object('from', m.group_id, 'to', m.member_id) order by m.member_id), '[]')
         from reachable r join directory_members m on m.group_id = r.id and m.member_kind = 'Group') as edges,
-      (select coalesce(json_agg(json_build_object(
+      (${aggregateBranches(incarnationIds)}) as branches
+  `.execute(db);
+  const [row] = rows;
+  if (row === undefined) throw new Error("the database told nothing");
+  return row;
+}
+
+/** For each branch what concerns the user who is `asked`. */
+function aggregateBranches(incarnationIds: readonly string[]): RawBuilder<unknown> {
+  return sql`
+        select coalesce(json_agg(json_build_object(
           'id', branch.id,
           'strictNames', (
             select coalesce(json_agg(distinct name), '[]')
@@ -164,11 +174,7 @@ async function selectRow(
               where e.incarnation_id = branch.id and e.expires_at is not null
               order by e.entitlement, least(e.expires_at, e.ended_at) desc
             ) e
-          ))), '[]') from unnest(${[...incarnationIds]}::uuid[]) as branch (id)) as branches
-  `.execute(db);
-  const [row] = rows;
-  if (row === undefined) throw new Error("the database told nothing");
-  return row;
+          ))), '[]') from unnest(${[...incarnationIds]}::uuid[]) as branch (id)`;
 }
 
 function toResolutions(row: Row, userId: UserId): ReadonlyMap<string, GroupResolution> {
