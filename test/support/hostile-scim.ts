@@ -121,5 +121,6 @@ function drip(response: ServerResponse): void {
 
 /** Keeps the first members of every list in a body. */
 function dropMembers(body: unknown, kept: number): unknown {
+  if (body === undefined) return undefined;
   return JSON.parse(JSON.stringify(body), (_, value: unknown) => (Array.isArray(value) ? value.slice(0, kept) : value));
 }

@@ -26,7 +26,7 @@ import { createHoldRoutes } from "./routes/holds.ts";
 import { createLinkRoutes } from "./routes/links.ts";
 import { createRecordRoutes } from "./routes/records.ts";
 import { createRevocationRoute } from "./routes/revocations.ts";
-import { createRetirementRoute } from "./routes/retirement.ts";
+import { createProbeRoute, createRetirementRoute } from "./routes/endpoint-actions.ts";
 import { createRepositoryRoute } from "./routes/repositories.ts";
 import { createSessionRoutes } from "./routes/sessions.ts";
 import { createSyncStatusRoute } from "./routes/sync-status.ts";
@@ -103,6 +103,7 @@ export function createRoutes(deps: ApiDeps, traffic: ClientTraffic): readonly Ro
     createEndpointRoute({ db: deps.db, endpoints }),
     ...createAccountRoutes({ ...deps, endpoints }),
     createRetirementRoute({ ...deps, endpoints }),
+    createProbeRoute({ ...deps, endpoints }),
     ...createRecordRoutes(deps.db),
     createRevocationRoute(deps.db),
     ...createBindingRoutes(deps),

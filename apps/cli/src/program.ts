@@ -71,6 +71,7 @@ function addServerCommands(program: Command, context: CommandContext, done: Run)
     );
   withConnection(withConfig(program.command("doctor")))
     .description("check this machine, the configuration, the database, the queue and a running Branchward")
+    .option("--endpoint <name>", "try out what this endpoint does instead")
     .action(async (options) => done(await (await import("./commands/doctor.ts")).doctor(context, options)));
 }
 

@@ -7,6 +7,7 @@ import { createReconcileAccount } from "./accounts/reconcile-account.ts";
 import { createAuditEndpoint } from "./audit/audit-endpoint.ts";
 import { createFanOut } from "./directory/fan-out.ts";
 import type { Endpoint } from "./endpoint/endpoint.ts";
+import { createProbeEndpoint } from "./endpoint/probe-endpoint.ts";
 import { followPolicyFile, type PolicyFile, proposeFile } from "./policy/policy-file.ts";
 import { createReconcileScope } from "./reconcile/reconcile-scope.ts";
 import { createRevokeAccess } from "./revoke/revoke-access.ts";
@@ -39,6 +40,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const reconcile = createReconcileScope(deps);
   const wake = createWake(deps);
   const auditEndpoint = createAuditEndpoint(deps);
+  const probeEndpoint = createProbeEndpoint(deps);
   await ensureAudits(deps.db, { endpoints: [...deps.endpoints.keys()], spreadMs: deps.audit.intervalMs });
   await using stack = new AsyncDisposableStack();
   const workers = stack.use(
@@ -50,6 +52,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
         "account.reconcile": createReconcileAccount(deps),
         "scope.wake": ({ scopeId }) => wake(scopeId),
         "access.revoke": createRevokeAccess(deps),
+        "endpoint.probe": ({ endpoint }) => probeEndpoint(endpoint),
         "endpoint.audit": ({ endpoint }) => auditEndpoint(endpoint),
         "directory.changed": createFanOut(deps),
         "outbox.sweep": createSweep(deps),

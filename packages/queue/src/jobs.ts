@@ -39,6 +39,8 @@ export const jobs = {
   "access.revoke": defineJob({ name: "access.revoke", schema: revocationJob, attempts: 3, backoffMs: 250 }),
   /** Reads the next page of an endpoint's audit. */
   "endpoint.audit": defineJob({ name: "endpoint.audit", schema: endpointJob, attempts: 1, backoffMs: 500 }),
+  /** Tries out what an endpoint can do. Who asks sees how it went; nobody waits for a second try. */
+  "endpoint.probe": defineJob({ name: "endpoint.probe", schema: endpointJob, attempts: 1, backoffMs: 500 }),
   /** Finds the scopes that directory changes affect. */
   "directory.changed": defineJob({ name: "directory.changed", schema: emptyJob, attempts: 5, backoffMs: 500 }),
   /** Re-enqueues what has no job: the queue is an index that can be rebuilt. */

@@ -40,6 +40,7 @@ const idle: Processors = {
   "scope.wake": async () => undefined,
   "access.revoke": async () => undefined,
   "endpoint.audit": async () => undefined,
+  "endpoint.probe": async () => undefined,
   "directory.changed": async () => undefined,
   "outbox.sweep": async () => undefined,
 };

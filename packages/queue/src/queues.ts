@@ -41,6 +41,8 @@ export interface Queues extends AsyncDisposable {
   enqueueRevocation(revocation: RevocationJob, delayMs?: number): Promise<void>;
   /** Reads the next page of the endpoint's audit, after everything else that waits for the endpoint. */
   enqueueAudit(endpoint: string, delayMs?: number): Promise<void>;
+  /** Tries the endpoint out; joins the one that waits. */
+  enqueueProbe(endpoint: string): Promise<void>;
   /** Reads the directory's changes, after a pause where one is given. */
   enqueueDirectoryChanged(delayMs?: number): Promise<void>;
   /** Runs `outbox.sweep` every `everyMs`, once for all workers. */
@@ -78,12 +80,8 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
 
   return {
     enqueueReconcile: (request) => addReconcile(request, true),
+    ...createEndpointAdds(reconcile),
     enqueueMissing: (request) => addReconcile(request, false),
-    async enqueueAccount({ endpoint, userId }) {
-      const deduplication = { id: `account-${userId}`, keepLastIfActive: true };
-      const options = jobOptions("account.reconcile", { priority: LANE_PRIORITY.ci, deduplication });
-      await reconcile.get(endpoint)?.add("account.reconcile", { v: 1, endpoint, userId }, options);
-    },
     async enqueueWake(scopeId, delayMs) {
       const deduplication = { id: `wake-${scopeId}`, replace: true, keepLastIfActive: true };
       const options = jobOptions("scope.wake", { priority: LANE_PRIORITY.event, delay: delayMs, deduplication });
@@ -93,11 +91,6 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
       const deduplication = { id: `${kind}-${id}`, keepLastIfActive: true, reschedule: true };
       const options = jobOptions("access.revoke", { priority: LANE_PRIORITY.ci, delay: delayMs, deduplication });
       await revocations.add("access.revoke", { v: 1, kind, id }, options);
-    },
-    async enqueueAudit(endpoint, delayMs = 0) {
-      const deduplication = { id: "audit", replace: true, keepLastIfActive: true };
-      const options = jobOptions("endpoint.audit", { priority: LANE_PRIORITY.audit, delay: delayMs, deduplication });
-      await reconcile.get(endpoint)?.add("endpoint.audit", { v: 1, endpoint }, options);
     },
     async enqueueDirectoryChanged(delayMs = 0) {
       const deduplication = { id: "directory", keepLastIfActive: true, reschedule: true };
@@ -123,6 +116,28 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
     ping: () => backend.ping(),
     async [Symbol.asyncDispose]() {
       await Promise.all([system, revocations, ...reconcile.values()].map((queue) => queue.close()));
+    },
+  };
+}
+
+/** Adds to the queue of an endpoint that are about no scope; nothing where the endpoint is not configured. */
+function createEndpointAdds(
+  reconcile: ReadonlyMap<string, Queue>,
+): Pick<Queues, "enqueueAccount" | "enqueueAudit" | "enqueueProbe"> {
+  return {
+    async enqueueAccount({ endpoint, userId }) {
+      const deduplication = { id: `account-${userId}`, keepLastIfActive: true };
+      const options = jobOptions("account.reconcile", { priority: LANE_PRIORITY.ci, deduplication });
+      await reconcile.get(endpoint)?.add("account.reconcile", { v: 1, endpoint, userId }, options);
+    },
+    async enqueueAudit(endpoint, delayMs = 0) {
+      const deduplication = { id: "audit", replace: true, keepLastIfActive: true };
+      const options = jobOptions("endpoint.audit", { priority: LANE_PRIORITY.audit, delay: delayMs, deduplication });
+      await reconcile.get(endpoint)?.add("endpoint.audit", { v: 1, endpoint }, options);
+    },
+    async enqueueProbe(endpoint) {
+      const options = jobOptions("endpoint.probe", { priority: LANE_PRIORITY.ci, deduplication: { id: "probe" } });
+      await reconcile.get(endpoint)?.add("endpoint.probe", { v: 1, endpoint }, options);
     },
   };
 }

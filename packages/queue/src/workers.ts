@@ -89,6 +89,8 @@ async function runProcessor(processors: Processors, job: Job<unknown>): Promise<
       return processors["scope.wake"](jobs["scope.wake"].schema.parse(job.data), run);
     case "access.revoke":
       return processors["access.revoke"](jobs["access.revoke"].schema.parse(job.data), run);
+    case "endpoint.probe":
+      return processors["endpoint.probe"](jobs["endpoint.probe"].schema.parse(job.data), run);
     case "endpoint.audit":
       return processors["endpoint.audit"](jobs["endpoint.audit"].schema.parse(job.data), run);
     case "directory.changed":

@@ -109,6 +109,15 @@ export {
   type ShownGate,
 } from "./endpoint-gates.ts";
 export {
+  findEndpointCard,
+  findProbeGroup,
+  listEndpointCards,
+  listLinkedAccountIds,
+  type RecordedCard,
+  saveEndpointCard,
+  saveProbeGroup,
+} from "./endpoint-cards.ts";
+export {
   countGroupsByEndpoint,
   findRetirementMode,
   listRetirements,

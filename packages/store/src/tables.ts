@@ -345,6 +345,8 @@ interface EndpointStatesTable {
   last_error_at: NullableTimestamp;
   card: ColumnType<unknown, string | null | undefined, string | null>;
   card_at: NullableTimestamp;
+  card_error: string | null;
+  probe_external_id: string | null;
   retirement: "remove" | "leave" | null;
   retired_at: NullableTimestamp;
   retired_by: string | null;

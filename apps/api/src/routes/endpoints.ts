@@ -1,4 +1,4 @@
-import type { EndpointConfiguration } from "@branchward/core";
+import { type EndpointConfiguration, listCardProblems } from "@branchward/core";
 import { type endpointItem, endpointList } from "@branchward/core/api";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import {
@@ -7,7 +7,9 @@ import {
   listAuditStates,
   listEndpointGates,
   listEndpointStates,
+  listEndpointCards,
   listRetirements,
+  type RecordedCard,
   type Retirement,
   type ShownGate,
 } from "@branchward/store";
@@ -28,11 +30,12 @@ export function createEndpointRoute({ db, endpoints }: EndpointDeps): Route {
     responses: { 200: { description: "all of them, in the order of the configuration", body: endpointList } },
     async handle() {
       const names = endpoints.map(({ name }) => name);
-      const [states, gates, retirements, audits] = await Promise.all([
+      const [states, gates, retirements, audits, cards] = await Promise.all([
         listEndpointStates(db, names),
         listEndpointGates(db, names),
         listRetirements(db, names),
         listAuditStates(db),
+        listEndpointCards(db, names),
       ]);
       const items = endpoints.flatMap(({ name, type, url, ci, concurrency }) => {
         const state = states.find(({ endpoint }) => endpoint === name);
@@ -41,7 +44,8 @@ export function createEndpointRoute({ db, endpoints }: EndpointDeps): Route {
         const gate = toGateItem(gates.find(({ endpoint }) => endpoint === name));
         const retirement = toRetirementItem(retirements.find(({ endpoint }) => endpoint === name));
         const audit = toAuditItem(audits.find(({ endpoint }) => endpoint === name));
-        return [{ name, type, url, ci, concurrency, gate, retirement, audit, ...stands }];
+        const probe = toProbeItem(cards.find(({ endpoint }) => endpoint === name));
+        return [{ name, type, url, ci, concurrency, gate, retirement, audit, probe, ...stands }];
       });
       return answer(200, { items });
     },
@@ -65,4 +69,16 @@ function toRetirementItem(retirement: Retirement | undefined): z.input<typeof en
   if (retirement === undefined) return null;
   const { endpoint: _, ...shown } = retirement;
   return shown;
+}
+
+function toProbeItem(recorded: RecordedCard | undefined): z.input<typeof endpointItem>["probe"] {
+  if (recorded === undefined || recorded.at === null) return null;
+  const { card, at, error } = recorded;
+  const schemas = card === null || card.schemas === null ? null : [...card.schemas];
+  return {
+    at,
+    error,
+    card: card === null ? null : { ...card, schemas },
+    problems: card === null ? [] : [...listCardProblems(card)],
+  };
 }

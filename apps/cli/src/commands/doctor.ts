@@ -6,6 +6,7 @@ import { loadConfiguration, parseEnvironment } from "@branchward/runtime";
 import { connectDatabase, listPendingMigrations } from "@branchward/store";
 import { openQueueBackend } from "@branchward/queue";
 import pc from "picocolors";
+import { examineEndpoint } from "./examine-endpoint.ts";
 import { connectApi, type ConnectionOptions } from "../api-client.ts";
 import { findConfigurationFile, showFile } from "../configuration-file.ts";
 import { CommandError, type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
@@ -20,10 +21,12 @@ interface Check {
 export interface DoctorOptions extends ConnectionOptions {
   readonly config?: string;
   readonly json?: boolean;
+  readonly endpoint?: string;
 }
 
 /** Exit 0 when nothing failed, else 1. */
 export async function doctor(context: CommandContext, options: DoctorOptions): Promise<number> {
+  if (options.endpoint !== undefined) return examineEndpoint(context, { ...options, endpoint: options.endpoint });
   const checks = [
     checkNode(),
     await checkProgram("git", "git", "Git repositories cannot be connected from this machine"),

@@ -46,6 +46,8 @@ export interface ConnectOptions {
   readonly lane?: CallLane;
   /** Runs right before each write is sent, after the wait for its turn; what it throws keeps the write back. */
   readonly beforeWrite?: () => Promise<void>;
+  /** True for a client that tries the endpoint out, whatever its card says. */
+  readonly isProbe?: boolean;
 }
 
 /** Reads the group bound by id; undefined when it is not there. */

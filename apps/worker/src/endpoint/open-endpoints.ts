@@ -8,6 +8,7 @@ import { AddressRefusedError, createGuardedConnector } from "./address-guard.ts"
 import { type Credentials, openCredentials } from "./credentials.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { createGate } from "./gate.ts";
+import { applyProfile, createProfileReader } from "./profiled-client.ts";
 import { createGateRecord } from "./gate-record.ts";
 
 export interface EndpointSources {
@@ -65,6 +66,7 @@ async function openEndpoint(
   const record = createGateRecord(db, { endpoint: name, probeEveryMs });
   const gate = createGate({ endpoint: name, concurrency, record, now: readClock });
   const watch = createCredentialWatch(db, name);
+  const readProfile = createProfileReader(db, name, readClock);
   const options = {
     url,
     token: () => credentials.current(),
@@ -81,8 +83,8 @@ async function openEndpoint(
     accounts: configuration.accounts && type !== "builtin" ? { adopt } : null,
     displayName,
     findRefusal: () => gate.findRefusal(),
-    connect: (onCall, { lane = "reconcile", beforeWrite } = {}) =>
-      createScimClient({
+    connect: (onCall, { lane = "reconcile", beforeWrite, isProbe = false } = {}) => {
+      const client = createScimClient({
         ...options,
         onCall: (call) => onCall({ ...call, status: call.status ?? null }),
         around: ({ method }, send) =>
@@ -91,7 +93,9 @@ async function openEndpoint(
             .catch((error: unknown) => {
               throw toNamedError(name, error);
             }),
-      }),
+      });
+      return isProbe ? client : applyProfile(client, readProfile);
+    },
   };
 }
 

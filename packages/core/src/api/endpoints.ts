@@ -1,6 +1,29 @@
 import { z } from "zod";
 import { pageQuery, timestamp, verdict } from "./common.ts";
 
+/** What the endpoint was seen to do when it was tried out. */
+const endpointCard = z
+  .object({
+    says: z.object({ patch: z.boolean(), bulk: z.boolean(), filter: z.boolean(), etag: z.boolean() }).nullable(),
+    schemas: z.array(z.string()).nullable(),
+    findsGroupsByExternalId: z.boolean(),
+    findsGroupsByName: z.boolean(),
+    findsUsersByExternalId: z.boolean(),
+    keepsExternalId: z.boolean(),
+    takesExtension: z.boolean(),
+    keepsExtension: z.boolean(),
+    patches: z.boolean(),
+    renames: z.boolean(),
+    addsMembers: z.boolean().nullable(),
+    removesMembers: z.boolean().nullable(),
+    membersPerPatch: z.int().nullable(),
+    hasVersions: z.boolean(),
+    honoursIfMatch: z.boolean(),
+    lagMs: z.int(),
+    deletes: z.boolean(),
+  })
+  .meta({ id: "EndpointCard" });
+
 /** A configured endpoint and how it stands. */
 export const endpointItem = z
   .object({
@@ -31,6 +54,16 @@ export const endpointItem = z
       limit: z.int().nullable(),
       lastFailure: z.object({ message: z.string(), at: timestamp }).nullable(),
     }),
+    /** The last try; null before the first. `error`: why it did not come to its end, when the card is an older one. */
+    probe: z
+      .object({
+        at: timestamp,
+        card: endpointCard.nullable(),
+        error: z.string().nullable(),
+        /** What the card means for Branchward there, worst first. */
+        problems: z.array(z.string()),
+      })
+      .nullable(),
     /** Null for an endpoint in use. `groups`: those that are ours there still; at none the endpoint may go. */
     retirement: z
       .object({ mode: z.enum(["remove", "leave"]), at: timestamp, by: z.string(), groups: z.int() })

@@ -40,3 +40,24 @@ export function createRetirementRoute({ db, queues, endpoints }: RetirementDeps)
     },
   });
 }
+
+/** `POST /v1/endpoints/{name}/probe`: has the worker try out what the endpoint does. */
+export function createProbeRoute({ queues, endpoints }: Pick<RetirementDeps, "queues" | "endpoints">): Route {
+  return defineRoute({
+    method: "post",
+    path: "/v1/endpoints/:name/probe",
+    summary: "Try out what an endpoint does, with a group that is gone afterwards",
+    scope: "admin",
+    params: z.object({ name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/u) }),
+    responses: {
+      202: { description: "begun; GET /v1/endpoints shows the card", body: z.object({ endpoint: z.string() }) },
+      404: { description: "there is no such endpoint", body: problem },
+    },
+    async handle({ params: { name } }) {
+      if (endpoints.every((endpoint) => endpoint.name !== name))
+        throw new NotFoundError(`there is no endpoint ${name}`, { code: "unknown_endpoint" });
+      await queues.enqueueProbe(name);
+      return answer(202, { endpoint: name });
+    },
+  });
+}

@@ -1,0 +1,55 @@
+/** `branchward doctor --endpoint`: has an endpoint tried out, and tells what it was seen to do. */
+import { setTimeout } from "node:timers/promises";
+import { type EndpointItem, endpointList } from "@branchward/core/api";
+import { z } from "zod";
+import { connectApi, type ConnectionOptions } from "../api-client.ts";
+import { CommandError, type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
+
+export interface ExamineOptions extends ConnectionOptions {
+  readonly endpoint: string;
+  readonly json?: boolean;
+}
+
+const LOOK_EVERY_MS = 250;
+/** A probe waits up to 5 s for each of some ten things that an endpoint does not do. */
+const PATIENCE_MS = 90_000;
+
+type Probe = NonNullable<EndpointItem["probe"]>;
+
+/** Exit 0 when nothing is in the way, 1 when something is or the probe failed, 4 when it did not end. */
+export async function examineEndpoint(
+  context: CommandContext,
+  { endpoint, ...options }: ExamineOptions,
+): Promise<number> {
+  const api = await connectApi(context, options);
+  const find = async (): Promise<Probe | null> => {
+    const { items } = await api.get("/v1/endpoints", endpointList);
+    return items.find(({ name }) => name === endpoint)?.probe ?? null;
+  };
+  const before = await find();
+  await api.post(`/v1/endpoints/${encodeURIComponent(endpoint)}/probe`, {}, z.object({ endpoint: z.string() }));
+  const endsAt = performance.now() + PATIENCE_MS;
+  let after = await find();
+  while (after === null || after.at === before?.at) {
+    if (performance.now() > endsAt)
+      throw new CommandError(EXIT.timedOut, `the probe of ${endpoint} has not ended; see branchward endpoints list`);
+    await setTimeout(LOOK_EVERY_MS);
+    after = await find();
+  }
+  if (options.json === true) writeJson(context, after);
+  else tell(context, endpoint, after);
+  return after.error === null && after.problems.length === 0 ? EXIT.ok : EXIT.failed;
+}
+
+function tell({ stdout }: CommandContext, endpoint: string, { card, error, problems }: Probe): void {
+  if (error !== null) writeLine(stdout, `${endpoint} could not be tried out: ${error}`);
+  if (error !== null || card === null) return;
+  for (const [name, value] of Object.entries(card)) writeLine(stdout, `${name}: ${describe(value)}`);
+  for (const problem of problems) writeLine(stdout, `! ${problem}`);
+}
+
+function describe(value: NonNullable<Probe["card"]>[keyof NonNullable<Probe["card"]>]): string {
+  if (value === null) return "not tried";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,56 @@
+/** A client that speaks to an endpoint as its card advises. */
+import { branchEntitlementSchema, type ClientProfile, toClientProfile } from "@branchward/core";
+import type { ScimClient } from "@branchward/scim";
+import { type Database, findEndpointCard } from "@branchward/store";
+
+/** A card that another process recorded counts after so long. */
+const FRESH_MS = 30_000;
+
+/** The profile of the moment, read again now and then. */
+export function createProfileReader(db: Database, endpoint: string, now: () => number): () => Promise<ClientProfile> {
+  const state: { profile: ClientProfile | undefined; at: number } = { profile: undefined, at: 0 };
+  return async () => {
+    if (state.profile === undefined || now() - state.at > FRESH_MS) {
+      state.at = now();
+      state.profile = toClientProfile(await findEndpointCard(db, endpoint));
+    }
+    return state.profile;
+  };
+}
+
+const BY_EXTERNAL_ID = /^externalId eq /u;
+
+/** What an endpoint cannot be asked it is not asked: nothing is found that way, and the name is looked for next. */
+export function applyProfile(client: ScimClient, readProfile: () => Promise<ClientProfile>): ScimClient {
+  return {
+    ...client,
+    async findGroups(filter, options) {
+      const isLost = BY_EXTERNAL_ID.test(filter ?? "") && !(await readProfile()).findsGroupsByExternalId;
+      return isLost ? [] : client.findGroups(filter, options);
+    },
+    async findUsers(filter, options) {
+      const isLost = BY_EXTERNAL_ID.test(filter ?? "") && !(await readProfile()).findsUsersByExternalId;
+      return isLost ? [] : client.findUsers(filter, options);
+    },
+    async createGroup(group, options) {
+      if ((await readProfile()).takesExtension) return client.createGroup(group, options);
+      const { [branchEntitlementSchema]: _, schemas: __, ...attributes } = group;
+      return client.createGroup(attributes, options);
+    },
+    async patchGroup(id, operations, options) {
+      if ((await readProfile()).keepsExtension) return client.patchGroup(id, operations, options);
+      // A path into what is not there is refused, and the rest of the PATCH with it.
+      const known = operations.filter(({ path }) => path?.startsWith(branchEntitlementSchema) !== true);
+      return client.patchGroup(id, known, options);
+    },
+    async patchMembers(id, delta, options = {}) {
+      const { patch, membersPerPatch } = await readProfile();
+      // No bulk: each PATCH is judged, and stopped, by itself.
+      return client.patchMembers(id, delta, {
+        maxValues: membersPerPatch,
+        profile: { patch, bulkLimits: undefined },
+        ...options,
+      });
+    },
+  };
+}
