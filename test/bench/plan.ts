@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { startEmbeddedPostgres } from "@branchward/runtime/postgres";
 import { connectDatabase, type DatabaseConnection, migrateStore, proposePolicy } from "@branchward/store";
 import { summarize } from "./figures.ts";
@@ -66,7 +67,7 @@ export async function benchPlan(directory: string): Promise<ReadonlyMap<string, 
 }
 
 async function planApart(url: string, change: string): Promise<PlanFigures> {
-  const script = join(import.meta.dirname, "plan-process.ts");
+  const script = fileURLToPath(import.meta.resolve("./plan-process.ts"));
   const child = spawn(process.execPath, [script, url, change], { stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));

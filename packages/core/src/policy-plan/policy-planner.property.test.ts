@@ -106,7 +106,7 @@ function tellDifference(head: string, old: Desired | null, now: Desired): readon
   });
 }
 
-describe("the plan of a version, over any two policies", () => {
+describe("the plan of a version, over any two policies", { timeout: 60_000 }, () => {
   it("says of every scope what working it out alone says", () => {
     fc.assert(
       fc.property(scene, (options) => {
