@@ -1,5 +1,5 @@
 import { InvalidInputError, NotFoundError, type RefType } from "@branchward/core";
-import { type BranchRow, type Database, listBranchesNamed } from "@branchward/store";
+import { type BranchRow, listBranchesNamed, type Queryable } from "@branchward/store";
 
 export interface BranchQuestion {
   readonly repository: string;
@@ -11,7 +11,7 @@ export interface BranchQuestion {
  * The one incarnation that a name means: the live one, else the last that ended.
  * @throws {InvalidInputError} `ambiguous_branch` or `ambiguous_repository` when several match.
  */
-export async function findBranchNamed(db: Database, question: BranchQuestion): Promise<BranchRow | undefined> {
+export async function findBranchNamed(db: Queryable, question: BranchQuestion): Promise<BranchRow | undefined> {
   const { repository, branch, refType } = question;
   const rows = await listBranchesNamed(db, repository, branch, refType);
   const live = rows.filter((row) => row.state !== "deleted");
@@ -32,7 +32,7 @@ export async function findBranchNamed(db: Database, question: BranchQuestion): P
 }
 
 /** As `findBranchNamed`. @throws {NotFoundError} `unknown_branch` */
-export async function getBranchNamed(db: Database, question: BranchQuestion): Promise<BranchRow> {
+export async function getBranchNamed(db: Queryable, question: BranchQuestion): Promise<BranchRow> {
   const branch = await findBranchNamed(db, question);
   if (branch !== undefined) return branch;
   throw new NotFoundError(`${question.repository} has no branch ${question.branch} that we know of`, {

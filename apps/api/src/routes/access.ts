@@ -10,7 +10,7 @@ import {
 } from "@branchward/store";
 import { describeState } from "../access/describe-state.ts";
 import { explainAt } from "../access/explain-at.ts";
-import { getBranchNamed } from "../branch-question.ts";
+import { type BranchQuestion, getBranchNamed } from "../branch-question.ts";
 
 export interface AccessDeps {
   readonly db: Database;
@@ -33,10 +33,7 @@ export function createAccessRoute({ db, activePolicy }: AccessDeps): Route {
     async handle({ query }) {
       const { user: userName, entitlement, at } = query;
       if (at !== undefined) return answer(200, await explainAt(db, { ...query, at: new Date(at) }));
-      const branch = await getBranchNamed(db, query);
-      const active = await activePolicy.find(db);
-      if (active === undefined) throw new UnavailableError("no policy version is in force yet");
-      const facts = await loadUserAccessFacts(db, { policy: active.policy, userName, incarnationIds: [branch.id] });
+      const { branch, active, facts } = await loadQuestion({ db, activePolicy }, query);
       const { user, findBranch } = facts;
       const { strictNames, ...branchFacts } = findBranch(branch.id);
       const { allowed, governed, reasons } = explainAccess({
@@ -74,4 +71,28 @@ async function describeNow(db: Database, { policy: active, branch, ...question }
   const { policy, version: policyVersion } = active;
   const { checkouts, endpoints } = await describeState(db, { ...question, policy, branch, incarnationId: incarnation });
   return { policyVersion, incarnation, checkouts, endpoints };
+}
+
+interface AccessQuestion extends BranchQuestion {
+  readonly user: string;
+}
+
+/** All as of one moment: a user deactivated, or a branch renamed, between two reads would decide what never was so. */
+function loadQuestion({ db, activePolicy }: AccessDeps, question: AccessQuestion) {
+  return db
+    .transaction()
+    .setIsolationLevel("repeatable read")
+    .setAccessMode("read only")
+    .execute(async (trx) => {
+      const branch = await getBranchNamed(trx, question);
+      const active = await activePolicy.find(trx);
+      if (active === undefined) throw new UnavailableError("no policy version is in force yet");
+      const { policy } = active;
+      const facts = await loadUserAccessFacts(trx, {
+        policy,
+        userName: question.user,
+        incarnationIds: [branch.id],
+      });
+      return { branch, active, facts };
+    });
 }
