@@ -119,6 +119,18 @@ describe("Entra ID", () => {
     expect((await send(`GET /Groups/${id}?excludedAttributes=members`)).body).not.toHaveProperty("members");
   });
 
+  it("is refused what only its documentation writes: a filter without quotes, a URN without its colon", async () => {
+    const filtered = await send("GET /Users?filter=externalId eq jyoung");
+    expect(filtered).toMatchObject({ status: 400, body: { scimType: "invalidFilter" } });
+    const misspelt = "urn:ietf:params:scim:schemas:extension:enterprise:2.0User";
+    const made = await send("POST /Users", user(unique("misspelt"), { [misspelt]: { department: "d" } }));
+    expect(made.status).toBe(201);
+    expect(JSON.stringify(made.body)).not.toContain("department");
+    const add = patch({ op: "Add", path: `${misspelt}:department`, value: "d" });
+    const patched = await send(`PATCH /Users/${made.body.id ?? ""}`, add);
+    expect(patched).toMatchObject({ status: 400, body: { scimType: "invalidPath" } });
+  });
+
   it("is recognised, and what had to be put right in its requests is counted", async () => {
     const { body } = await conformance.system.api.request("/v1/clients");
     expect(body).toMatchObject({ items: [{ client: "entra", dialect: "entra" }] });
