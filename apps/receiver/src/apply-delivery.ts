@@ -25,6 +25,7 @@ import {
   lockNames,
   lockPairings,
   lockPolicyShared,
+  markReferencesStale,
   moveCheckout,
   moveCheckouts,
   moveGrants,
@@ -107,6 +108,10 @@ export async function applyDelivery(trx: Queryable, deps: ApplyDeps, accepted: A
   const touched = await requestScopesOf(trx, new Map([...renamed, ...checkout.touched, ...registry.touched]));
   const audited = checkout.seen === null ? [] : await requestStaleScopesOf(trx, checkout.seen, deps.minAuditIntervalMs);
   const requested = [...touched, ...audited];
+  await markReferencesStale(
+    trx,
+    others.map((branch) => branch.id),
+  );
   for (const incarnation of registry.incarnations) {
     const scopes = requested.filter((scope) => scope.incarnationId === incarnation.id);
     await recordHead(trx, incarnation.id, incarnation.head, scopes);

@@ -82,6 +82,7 @@ export { bindPattern, compilePattern, matchesPattern, type Pattern } from "./pol
 export {
   decidingVerb,
   isGoverned,
+  isGrantedAt,
   listMatchingRules,
   matchesBranch,
   scopesFor,
@@ -105,6 +106,16 @@ export type {
 } from "./policy-plan/types.ts";
 export { canonicalPolicy } from "./policy/canonical-policy.ts";
 export { parsePrincipal } from "./policy/principal.ts";
+export {
+  dependsOnUser,
+  listMentions,
+  literalBeginnings,
+  type MentioningScope,
+  type MentionKind,
+  toMention,
+  toReferenceKey,
+  toUserKey,
+} from "./policy/list-mentions.ts";
 export { policyReferences, type PolicyReferences } from "./policy/policy-references.ts";
 export type {
   Bot,

@@ -27,7 +27,7 @@ export {
   summarizeMissingAccounts,
   takeWaitingScopes,
 } from "./account-links.ts";
-export { type AccessQuestion, loadAccessFacts, readClock } from "./access-facts.ts";
+export { type AccessQuestion, loadAccessFacts, readClock, toDirectoryUser } from "./access-facts.ts";
 export {
   type BranchThen,
   type EndpointThen,
@@ -224,6 +224,7 @@ export {
 export {
   type ChangeCursor,
   type DirectoryChange,
+  type FormerValues,
   hasDirectoryChanges,
   listDirectoryChanges,
   type RecordedChange,
@@ -336,6 +337,18 @@ export {
   settleScope,
   verifyAgain,
 } from "./scopes.ts";
+export {
+  isReferenceIndexOf,
+  listScopesBeginning,
+  listScopesGrantedTo,
+  listScopesMentioning,
+  listScopesStoodOn,
+  listUnindexedScopes,
+  markReferencesStale,
+  mentionsOf,
+  type NamedScope,
+  renewScopeReferences,
+} from "./scope-references.ts";
 export { deleteSession, findLiveSession, insertSession, type NewSession, type Session } from "./sessions.ts";
 export {
   countDriftSince,

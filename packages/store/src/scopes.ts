@@ -102,7 +102,15 @@ export async function requestScopes(
 ): Promise<readonly RequestedScope[]> {
   if (scopeIds.length === 0) return [];
   return trx
-    .with("locked", (db) => db.selectFrom("scopes").select("id").where("id", "in", scopeIds).orderBy("id").forUpdate())
+    .with("locked", (db) =>
+      db
+        .selectFrom("scopes")
+        .select("id")
+        // One parameter: a statement has 65,535 at most.
+        .where(sql<boolean>`id = any(${[...scopeIds]}::uuid[])`)
+        .orderBy("id")
+        .forUpdate(),
+    )
     .updateTable("scopes")
     .set({ requested: sql<number>`requested + 1`, requested_at: sql<Date>`now()`, reason })
     .where("id", "in", (eb) => eb.selectFrom("locked").select("id"))
@@ -275,6 +283,8 @@ export async function settleScope(trx: Queryable, lease: Lease, outcome: ScopeOu
       strict_names: sql<string[]>`array(
         select name from unnest(strict_names) as name where name <> all (${[...outcome.settledNames]}::text[])
       )`,
+      // Former names count among the references while they narrow.
+      references_stale: sql<boolean>`references_stale or strict_names && ${[...outcome.settledNames]}::text[]`,
       lease_holder: null,
       lease_until: null,
     })
@@ -306,7 +316,10 @@ export async function releaseLease(db: Queryable, lease: Lease): Promise<void> {
 export async function addStrictName(trx: Queryable, incarnationId: string, name: string): Promise<void> {
   await trx
     .updateTable("scopes")
-    .set({ strict_names: sql<string[]>`array_append(array_remove(strict_names, ${name}), ${name})` })
+    .set({
+      strict_names: sql<string[]>`array_append(array_remove(strict_names, ${name}), ${name})`,
+      references_stale: true,
+    })
     .where("incarnation_id", "=", incarnationId)
     .execute();
 }

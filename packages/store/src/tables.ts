@@ -139,6 +139,8 @@ interface ScopesTable {
   due_at: NullableTimestamp;
   failures: WithDefault<number>;
   created_at: Generated<Date>;
+  reference_set_id: WithDefault<number | null>;
+  references_stale: WithDefault<boolean>;
   ledger_digest: WithDefault<Buffer | null>;
   due_reason: WithDefault<DueReason | null>;
 }

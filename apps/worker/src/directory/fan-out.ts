@@ -1,31 +1,30 @@
-/** `directory.changed`: from changes of users and groups to exactly the branches that they affect. */
-import { matchesBranch, type Policy, policyReferences, type PolicyRule } from "@branchward/core";
+/** `directory.changed`: from changes of users and groups to exactly the scopes that they affect. */
 import type { Queues } from "@branchward/queue";
 import {
   type ActivePolicy,
-  bindReferences,
   type ChangeCursor,
   type Database,
   hasDirectoryChanges,
+  isReferenceIndexOf,
   listDirectoryChanges,
-  listLiveBranches,
   listReferencesBoundTo,
-  listReferencesReaching,
-  listUsersById,
   lockCursor,
+  lockPolicyShared,
   notify,
   type Queryable,
   raiseFinding,
   type RecordedChange,
+  renewScopeReferences,
   requestAccountsOf,
   type RequestedAccount,
   type RequestedScope,
   requestRevocations,
-  requestScopesOf,
+  requestScopes,
   type RevocationRequest,
   saveCursor,
   wakeRevocations,
 } from "@branchward/store";
+import { listAffectedScopes } from "./affected-scopes.ts";
 
 export interface FanOutDeps {
   readonly db: Database;
@@ -41,12 +40,15 @@ const LOOK_AGAIN_MS = 25;
 /** Reads new changes, asks for the scopes they affect, and enqueues them. */
 export function createFanOut(deps: FanOutDeps) {
   return async (): Promise<void> => {
+    const isBehind = await renewIndex(deps);
     const outcome = await deps.db.transaction().execute((trx) => fanOut(trx, deps));
+    for (const id of outcome.revoked) await deps.queues.enqueueRevocation({ kind: "user", id });
     for (const scope of outcome.requested) {
       await deps.queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
     }
-    for (const id of outcome.revoked) await deps.queues.enqueueRevocation({ kind: "user", id });
     for (const account of outcome.accounts) await deps.queues.enqueueAccount(account);
+    // After a new policy version the index takes a while, and nobody's access waits for it.
+    if (isBehind) while (await renewIndex(deps));
     if (outcome.isMore) await deps.queues.enqueueDirectoryChanged(LOOK_AGAIN_MS);
   };
 }
@@ -60,17 +62,33 @@ interface Outcome {
   readonly isMore: boolean;
 }
 
+/** Takes a part of what is new in registry and policy into the index; whether there is more. */
+function renewIndex({ db, activePolicy }: FanOutDeps): Promise<boolean> {
+  return db.transaction().execute(async (trx) => {
+    await lockPolicyShared(trx);
+    const active = await activePolicy.find(trx);
+    return active !== undefined && (await renewScopeReferences(trx, active));
+  });
+}
+
 async function fanOut(trx: Queryable, { activePolicy }: FanOutDeps): Promise<Outcome> {
+  // No version may come into force between what a change meant under the one and what it means under the other.
+  await lockPolicyShared(trx);
   const after: ChangeCursor = await lockCursor(trx, CURSOR);
   const changes = await listDirectoryChanges(trx, after, BATCH);
   const last = changes.at(-1);
   if (last === undefined)
     return { requested: [], revoked: [], accounts: [], isMore: await hasDirectoryChanges(trx, after) };
   const active = await activePolicy.find(trx);
-  const affected = active === undefined ? [] : await listAffectedBranches(trx, active.policy, changes);
+  // Another version came into force since the index was renewed: it is renewed again first.
+  if (active !== undefined && !(await isReferenceIndexOf(trx, active.version))) {
+    return { requested: [], revoked: [], accounts: [], isMore: true };
+  }
+  for (const change of changes) await raiseGroupFindings(trx, change);
+  const affected = active === undefined ? [] : await listAffectedScopes(trx, active.policy, changes);
+  const requested = await requestScopes(trx, [...affected], "directory");
   const userIds = changes.filter((change) => change.kind.startsWith("user.")).map((change) => change.resourceId);
   const accounts = await requestAccountsOf(trx, [...new Set(userIds)]);
-  const requested = await requestScopesOf(trx, new Map(affected.map((id) => [id, "directory"])));
   const revoked = listRevoked(changes);
   await requestRevocations(trx, revoked);
   await saveCursor(trx, CURSOR, last);
@@ -84,26 +102,6 @@ async function fanOut(trx: Queryable, { activePolicy }: FanOutDeps): Promise<Out
 function listRevoked(changes: readonly RecordedChange[]): readonly RevocationRequest[] {
   const ended = changes.filter(({ kind }) => kind === "user.deactivated" || kind === "user.deleted");
   return [...new Set(ended.map((change) => change.resourceId))].map((id) => ({ kind: "user", id, cause: "inactive" }));
-}
-
-async function listAffectedBranches(
-  trx: Queryable,
-  policy: Policy,
-  changes: readonly RecordedChange[],
-): Promise<readonly string[]> {
-  for (const change of changes) await raiseGroupFindings(trx, change);
-  const newlyBound = await bindReferences(trx, policyReferences(policy).groups);
-  const groupIds = changes.filter((change) => change.kind.startsWith("group.")).map((change) => change.resourceId);
-  const userIds = changes.filter((change) => change.kind.startsWith("user.")).map((change) => change.resourceId);
-  const reached = await listReferencesReaching(trx, { groupIds, userIds });
-  const references = new Set([...newlyBound, ...reached]);
-  const names = await listUserNames(trx, userIds, changes);
-  const rules = policy.rules.filter((rule) => mentions(rule, references, names));
-  const botsChanged = policy.bots.some((bot) => names.has(bot.userName.toLowerCase()));
-  if (rules.length === 0 && !botsChanged) return [];
-  const branches = await listLiveBranches(trx);
-  const concerned = branches.filter((branch) => rules.some((rule) => matchesBranch(rule, branch)));
-  return concerned.map((branch) => branch.id);
 }
 
 /** A bound group that was deleted or renamed is worth a look: the binding stays with the id (rule B4). */
@@ -127,24 +125,4 @@ async function raiseGroupFindings(trx: Queryable, change: RecordedChange): Promi
       });
     }
   }
-}
-
-async function listUserNames(
-  trx: Queryable,
-  userIds: readonly string[],
-  changes: readonly RecordedChange[],
-): Promise<ReadonlySet<string>> {
-  const users = await listUsersById(trx, userIds);
-  const former = changes.flatMap((change) => {
-    if (change.kind === "user.renamed") return [change.details.from, change.details.to];
-    return change.kind === "user.deleted" ? [change.details.userName] : [];
-  });
-  return new Set([...users.map((user) => user.userName), ...former].map((name) => name.toLowerCase()));
-}
-
-function mentions(rule: PolicyRule, references: ReadonlySet<string>, names: ReadonlySet<string>): boolean {
-  const principals = [...rule.grants, ...rule.deny].flatMap((each) => each.to);
-  return principals.some((principal) =>
-    principal.kind === "group" ? references.has(principal.reference) : names.has(principal.userName.toLowerCase()),
-  );
 }

@@ -11,11 +11,19 @@ export type DirectoryChange = { readonly resourceId: string } & (
       readonly details: { readonly from: string; readonly to: string };
     }
   /** Any other attributes; top-level names and extension URIs. */
-  | { readonly kind: "user.changed"; readonly details: { readonly attributes: readonly string[] } }
+  | {
+      readonly kind: "user.changed";
+      readonly details: { readonly attributes: readonly string[]; readonly former?: FormerValues };
+    }
   /** `active`: whether the user was, until then. `client`: who did it. */
   | {
       readonly kind: "user.deleted";
-      readonly details: { readonly userName: string; readonly active: boolean; readonly client: string };
+      readonly details: {
+        readonly userName: string;
+        readonly active: boolean;
+        readonly client: string;
+        readonly former?: FormerValues;
+      };
     }
   | { readonly kind: "group.created" | "group.deleted"; readonly details: { readonly displayName: string } }
   | {
@@ -23,6 +31,9 @@ export type DirectoryChange = { readonly resourceId: string } & (
       readonly details: { readonly added: readonly string[]; readonly removed: readonly string[] };
     }
 );
+
+/** What a user's attributes were, as far as a pattern could have named them (rule B5). */
+export type FormerValues = Readonly<Record<string, string>>;
 
 /** A position in the changes; the start is `{ xid: "0", id: 0 }`. */
 export interface ChangeCursor {

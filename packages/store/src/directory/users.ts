@@ -17,6 +17,7 @@ import { recordingChanges, type DirectoryChange } from "./changes.ts";
 import { commonColumns } from "./columns.ts";
 import { countVisible, ownerOf, requireProvisioner, visibleUser, type DirectoryContext } from "./context.ts";
 import type { AttributeSource } from "./filter-sql.ts";
+import { toFormerValues } from "./former-values.ts";
 import { compileHeld, deriveHeld, deriveHeldOfRow, withHeld } from "./held-groups.ts";
 import { deleteMemberships, lockGroupsOf } from "./members.ts";
 import type { DirectoryNoun } from "./noun.ts";
@@ -135,8 +136,7 @@ const users: Omit<DirectoryNoun, "list"> = {
       raise({ kind: "group.members", resourceId: groupId, details: { added: [], removed: [id] } });
     }
     await trx.deleteFrom("directory_users").where("id", "=", id).execute();
-    const { user_name: userName, active } = row;
-    raise({ kind: "user.deleted", resourceId: id, details: { userName, active, client: context.client } });
+    raise({ kind: "user.deleted", resourceId: id, details: { ...toDeleted(row), client: context.client } });
   },
 };
 
@@ -275,6 +275,16 @@ function listUserChanges({
   const names = new Set([...Object.keys(before.attributes), ...Object.keys(after.attributes)]);
   const changed = [...names].filter((name) => !isDeepStrictEqual(before.attributes[name], after.attributes[name]));
   const attributes = before.external_id === after.external_id ? changed : ["externalId", ...changed];
-  if (attributes.length > 0) changes.push({ kind: "user.changed", resourceId, details: { attributes } });
+  if (attributes.length > 0) {
+    changes.push({
+      kind: "user.changed",
+      resourceId,
+      details: { attributes, ...toFormerValues(before.attributes, changed) },
+    });
+  }
   return changes;
+}
+
+function toDeleted({ user_name, active, attributes }: UserColumns) {
+  return { userName: user_name, active, ...toFormerValues(attributes, Object.keys(attributes)) };
 }
