@@ -140,7 +140,7 @@ async function noteDeliveryActor(trx: Queryable, { source, delivery, resolution 
 
 async function applyChanges(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Effects> {
   const { delivery } = accepted;
-  if (delivery.changes.length === 0) return NO_EFFECTS;
+  if (delivery.changes.length === 0 && delivery.sightings.length === 0) return NO_EFFECTS;
   const refusal = refuseChanges(deps, accepted);
   if (refusal !== null) return { ...NO_EFFECTS, events: delivery.changes.map((change) => toClaim(change, refusal)) };
   const decision = await decide(trx, deps, accepted);
@@ -209,15 +209,16 @@ function decideWith(deps: ApplyDeps, accepted: Accepted, incarnations: readonly 
   });
 }
 
-/** A push to a branch that has a known head can be no half of a rename. */
+/** A push to a branch that has a known head can be no half of a rename, nor can the sight of what is known. */
 function mayPair(delivery: NormalizedDelivery, live: readonly Incarnation[]): boolean {
-  return delivery.changes.some((change) => {
+  const findKnown = ({ refType, name }: BranchName) =>
+    live.find((incarnation) => incarnation.refType === refType && incarnation.name === name);
+  const isTold = delivery.changes.some((change) => {
     if (change.kind !== "push" || change.closed) return true;
-    const known = live.find(
-      (incarnation) => incarnation.refType === change.refType && incarnation.name === change.name,
-    );
+    const known = findKnown(change);
     return known === undefined || known.head === null || known.suspect;
   });
+  return isTold || delivery.sightings.some((sighting) => (findKnown(sighting)?.head ?? null) !== sighting.head);
 }
 
 function toPairingKeys(delivery: NormalizedDelivery, live: readonly Incarnation[]): readonly string[] {
