@@ -313,6 +313,7 @@ export {
 } from "./revocations.ts";
 export {
   acquireLease,
+  ensureScopes,
   addStrictName,
   type DueScope,
   getLeaseRemaining,

@@ -369,7 +369,7 @@ export interface MergedScope {
   readonly incarnationId: string;
 }
 
-/** Scopes at the same endpoint of incarnations merged into this one that still have groups (rule A5). */
+/** Scopes at the same endpoint of incarnations merged into this one that still have groups, or are asked for (rule A5). */
 export async function listMergedScopes(
   db: Queryable,
   { incarnationId, endpoint }: Pick<Lease, "incarnationId" | "endpoint">,
@@ -381,7 +381,10 @@ export async function listMergedScopes(
     .where("incarnations.merged_into", "=", incarnationId)
     .where("scopes.endpoint", "=", endpoint)
     .where((eb) =>
-      eb.exists(eb.selectFrom("entitlement_groups").select("scope_id").whereRef("scope_id", "=", "scopes.id")),
+      eb.or([
+        eb.exists(eb.selectFrom("entitlement_groups").select("scope_id").whereRef("scope_id", "=", "scopes.id")),
+        sql<boolean>`scopes.requested > scopes.reconciled`,
+      ]),
     )
     .orderBy("scopes.id")
     .execute();

@@ -10,6 +10,7 @@ import {
   type ActivePolicy,
   acquireLease,
   type Database,
+  ensureScopes,
   findBranch,
   findRetirementMode,
   type Lease,
@@ -104,7 +105,7 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
     // Retired from the configuration after the job was added; or merged: the survivor's run sees to both.
     if (endpoint === undefined || branch.id !== lease.incarnationId) {
       await releaseLease(deps.db, lease);
-      if (endpoint !== undefined) await requestSurvivor(deps, branch.id);
+      if (endpoint !== undefined) await requestSurvivor(deps, branch.id, lease.endpoint);
       return undefined;
     }
     if ((await findRetirementMode(deps.db, lease.endpoint)) === "leave") {
@@ -145,8 +146,12 @@ async function holdMerged(db: Database, lease: Lease, held: Lease[]): Promise<vo
   }
 }
 
-async function requestSurvivor({ db, queues }: ReconcileDeps, incarnationId: string): Promise<void> {
-  const scopes = await db.transaction().execute((trx) => requestScopesOf(trx, new Map([[incarnationId, "rename"]])));
+/** The survivor may have no scope here of its own: policy may have changed since the other one was made. */
+async function requestSurvivor({ db, queues }: ReconcileDeps, incarnationId: string, endpoint: string): Promise<void> {
+  const scopes = await db.transaction().execute(async (trx) => {
+    await ensureScopes(trx, incarnationId, [endpoint], "rename");
+    return requestScopesOf(trx, new Map([[incarnationId, "rename"]]));
+  });
   for (const scope of scopes)
     await queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
 }
