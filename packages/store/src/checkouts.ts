@@ -49,14 +49,19 @@ export async function moveCheckout(trx: Queryable, event: CheckoutEvent): Promis
     .executeTakeFirst();
   if (open !== undefined && isOlder(event, open)) return { touched: [], entered: null, note: "stale" };
   const key = checkout.name === null ? null : nameKey(checkout.refType, checkout.name);
-  if (open !== undefined && isSameStay(open, key, event.userId)) {
+  const live = key === null ? null : await findLive(trx, event, key);
+  // A branch made anew under the name is another one (rule A6): standing on it begins now.
+  const isElsewhere = live !== null && live !== open?.incarnation_id;
+  if (open !== undefined && isSameStay(open, key, event.userId) && !isElsewhere) {
     const isRaised = open.trust === "claim" && event.trust === "token";
     if (isRaised) await trx.updateTable("checkouts").set({ trust: "token" }).where("id", "=", open.id).execute();
     const touched = isRaised && open.incarnation_id !== null ? [open.incarnation_id] : [];
     return { touched, entered: open.incarnation_id, note: "unchanged" };
   }
   if (open !== undefined) await endCheckout(trx, open.id, startedAt);
-  const entered = checkout.name === null || key === null ? null : await startCheckout(trx, event, checkout.name, key);
+  if (checkout.name !== null && key !== null)
+    await startCheckout(trx, event, { name: checkout.name, key, incarnationId: live });
+  const entered = live;
   const touched = [open?.incarnation_id, entered].filter((id): id is string => typeof id === "string");
   return { touched: [...new Set(touched)], entered, note: null };
 }
@@ -75,17 +80,29 @@ async function endCheckout(trx: Queryable, id: string, at: Date): Promise<void> 
   await trx.updateTable("checkouts").set({ ended_at: at }).where("id", "=", id).execute();
 }
 
-/** The incarnation entered, null while the registry does not know the name (rule A1). */
-async function startCheckout(trx: Queryable, event: CheckoutEvent, name: string, key: string): Promise<string | null> {
-  const { refType, workingCopy } = event.checkout;
+/** The branch that bears the name, null while the registry does not know it (rule A1). */
+async function findLive(
+  trx: Queryable,
+  { repositoryId, checkout }: CheckoutEvent,
+  key: string,
+): Promise<string | null> {
   const live = await trx
     .selectFrom("incarnations")
     .select("id")
-    .where("repository_id", "=", event.repositoryId)
-    .where("ref_type", "=", refType)
+    .where("repository_id", "=", repositoryId)
+    .where("ref_type", "=", checkout.refType)
     .where("name_key", "=", key)
     .where("state", "<>", "deleted")
     .executeTakeFirst();
+  return live?.id ?? null;
+}
+
+async function startCheckout(
+  trx: Queryable,
+  event: CheckoutEvent,
+  on: { readonly name: string; readonly key: string; readonly incarnationId: string | null },
+): Promise<void> {
+  const { refType, workingCopy } = event.checkout;
   await trx
     .insertInto("checkouts")
     .values({
@@ -96,14 +113,13 @@ async function startCheckout(trx: Queryable, event: CheckoutEvent, name: string,
       actor: event.actor,
       trust: event.trust,
       user_id: event.userId,
-      incarnation_id: live?.id ?? null,
+      incarnation_id: on.incarnationId,
       ref_type: refType,
-      name,
-      name_key: key,
+      name: on.name,
+      name_key: on.key,
       started_at: event.startedAt,
     })
     .execute();
-  return live?.id ?? null;
 }
 
 /** Binds working copies that were on a name before the registry knew it. */
