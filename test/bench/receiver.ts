@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, randomUUID } from "node:crypto";
+import { createHash, createHmac, randomBytes, randomUUID } from "node:crypto";
 import { Agent, request } from "node:http";
 import { summarize, type Target } from "./figures.ts";
 
@@ -14,7 +14,7 @@ export async function benchReceiver(target: Target, branches: number): Promise<R
   const push = async (index: number): Promise<number> => {
     const branch = index % branches;
     const after = randomBytes(20).toString("hex");
-    const body = createPush({ repository, branch, before: heads[branch] ?? ZERO, after });
+    const body = createPush({ repository, branch: `dev/branch-${branch}`, before: heads[branch] ?? ZERO, after });
     heads[branch] = after;
     return deliver(target, agent, body);
   };
@@ -29,31 +29,41 @@ export async function benchReceiver(target: Target, branches: number): Promise<R
   return summarize(times);
 }
 
-interface Push {
+export interface Push {
   readonly repository: string;
-  readonly branch: number;
+  readonly branch: string;
   readonly before: string;
   readonly after: string;
 }
 
 /** A push of the size that GitHub sends. */
-function createPush({ repository, branch, before, after }: Push): Buffer {
+export function createPush({ repository, branch, before, after }: Push): Buffer {
   return Buffer.from(
     JSON.stringify({
-      ref: `refs/heads/dev/branch-${branch}`,
+      ref: `refs/heads/${branch}`,
       before,
       after,
       created: before === ZERO,
       deleted: false,
       forced: false,
-      repository: { id: repository, full_name: repository, name: repository, owner: { login: "bench" } },
+      repository: {
+        id: toRepositoryId(repository),
+        full_name: repository,
+        name: repository,
+        owner: { login: "bench" },
+      },
       sender: { id: 1, login: "alice" },
       padding: "x".repeat(6_000),
     }),
   );
 }
 
-function deliver({ url, secret }: Target, agent: Agent, body: Buffer): Promise<number> {
+/** GitHub's ids are numbers; any other is no repository. */
+function toRepositoryId(name: string): number {
+  return createHash("sha256").update(name).digest().readUInt32BE();
+}
+
+export function deliver({ url, secret }: Target, agent: Agent, body: Buffer): Promise<number> {
   const startedAt = performance.now();
   const signature = createHmac("sha256", secret).update(body).digest("hex");
   const headers = {

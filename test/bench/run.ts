@@ -1,60 +1,17 @@
 /** `npm run bench`: figures of a running system, on this machine, now. Nothing here is asserted. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { benchDecisions, benchPushes } from "./enforce.ts";
+import { benchFanOut } from "./fan-out.ts";
 import { benchHooks } from "./hooks.ts";
 import { benchLists } from "./lists.ts";
 import { measureMemory } from "./memory.ts";
 import { benchPlan } from "./plan.ts";
 import { benchReceiver } from "./receiver.ts";
 import { benchScim } from "./scim.ts";
-
-const MAIN = join(import.meta.dirname, "..", "..", "apps", "cli", "src", "main.ts");
-const ADMIN_TOKEN = "bench-admin-token-0123456789";
-const SECRET = "bench-secret-0123456789";
-
-interface Server extends AsyncDisposable {
-  readonly url: string;
-  readonly pid: number;
-  readonly readyMs: number;
-}
-
-/** Runs `branchward start` on a data directory of its own. */
-async function startServer(dataDir: string): Promise<Server> {
-  const startedAt = performance.now();
-  const env = {
-    ...process.env,
-    BRANCHWARD_DATA_DIR: dataDir,
-    BRANCHWARD_PORT: "0",
-    BRANCHWARD_ADMIN_TOKEN: ADMIN_TOKEN,
-    BRANCHWARD_AGENT_SECRET: SECRET,
-    GITHUB_WEBHOOK_SECRET: SECRET,
-    DATABASE_URL: undefined,
-    REDIS_URL: undefined,
-  };
-  const child = spawn(process.execPath, [MAIN, "start"], { env, cwd: dataDir, stdio: ["ignore", "pipe", "inherit"] });
-  const url = await new Promise<string>((resolve, reject) => {
-    let text = "";
-    child.stdout.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-      const found = /ready.* at \S*?(http:\/\/[\d.:]+)/u.exec(text)?.[1];
-      if (found !== undefined) resolve(found);
-    });
-    child.once("exit", (code) => reject(new Error(`start ended with ${String(code)}: ${text}`)));
-  });
-  return {
-    url,
-    pid: child.pid ?? 0,
-    readyMs: performance.now() - startedAt,
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGTERM");
-      await once(child, "exit");
-    },
-  };
-}
+import { ADMIN_TOKEN, SECRET, startServer } from "./server.ts";
+import { benchSyncs } from "./syncs.ts";
 
 function report(name: string, figures: Readonly<Record<string, number>>, unit: string): void {
   const text = Object.entries(figures).map(([key, value]) => `${key} ${value.toFixed(value < 10 ? 1 : 0)}`);
@@ -77,6 +34,7 @@ try {
   report("receiver, 16 in flight, one branch", await benchReceiver(target, 1), "ms");
   await benchScim(target, report);
   report("memory after that", { pss: await measureMemory(server.pid) }, "MB");
+  await benchSyncs(directory, report);
   for (const [question, figures] of await benchLists(directory)) {
     report(`list of 100,000 syncs, ${question}`, figures, "ms");
   }
@@ -89,6 +47,9 @@ try {
   for (const [change, figures] of await benchPlan(directory)) {
     report(`policy plan, 10,000 branches: ${change}`, figures, "ms");
   }
+  const fanOut = await benchFanOut(directory);
+  report("index of 10,000 branches, after a policy version", fanOut.index, "ms");
+  for (const [what, figures] of fanOut.changes) report(`one of 50,000 users changes, ${what}`, figures, "ms");
 } finally {
   await rm(directory, { recursive: true, force: true });
 }
