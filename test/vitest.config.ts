@@ -25,7 +25,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "system",
-          include: ["{apps,packages,test}/**/*.int.test.ts", "test/{e2e,faults,conformance}/**/*.test.ts"],
+          include: ["{apps,packages,test}/**/*.int.test.ts", "test/{e2e,faults,conformance,model}/**/*.test.ts"],
           exclude,
           globalSetup: ["test/support/services.ts"],
           testTimeout: 60_000,

@@ -3,7 +3,13 @@ import { join } from "node:path";
 import { createQueues, migrateQueue, openQueueBackend } from "@branchward/queue";
 import { createLogger } from "@branchward/runtime";
 import { startEmbeddedPostgres } from "@branchward/runtime/postgres";
-import { connectDatabase, createActivePolicy, type DatabaseConnection, migrateStore, proposePolicy } from "@branchward/store";
+import {
+  connectDatabase,
+  createActivePolicy,
+  type DatabaseConnection,
+  migrateStore,
+  proposePolicy,
+} from "@branchward/store";
 import { createProcessors } from "@branchward/worker";
 import { summarize } from "./figures.ts";
 
@@ -56,6 +62,7 @@ export async function benchFanOut(directory: string): Promise<FanOutFigures> {
     activePolicy: createActivePolicy(),
     endpoints: new Map(),
     pairingWindowMs: 30_000,
+    audit: { intervalMs: 24 * 3_600_000, budget: 0.2, minIntervalMs: 60_000 },
     log: createLogger({ level: "silent" }),
   });
   const startedAt = performance.now();

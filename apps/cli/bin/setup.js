@@ -1,4 +1,4 @@
-/** What `npm start`, `demo`, `test`, `check` and `bench` run: brings node_modules in step with package-lock.json and the dashboard with its sources, then starts the program. */
+/** What `npm start`, `demo`, `test`, `test:model`, `check` and `bench` run: brings node_modules in step with package-lock.json and the dashboard with its sources, then starts the program. */
 import { buildDashboard } from "./build-dashboard.js";
 import { installPackages } from "./install-packages.js";
 import { followNpm } from "./follow-npm.js";
@@ -13,6 +13,10 @@ const programs = {
   },
   demo: (args) => runProgram("apps/cli/src/main.ts", ["demo", ...args]),
   test: (args) => runProgram("test/support/run-tests.ts", args),
+  model: (args) => {
+    process.env.MODEL_SCHEDULES ??= "10000";
+    return runProgram("test/support/run-tests.ts", ["test/model", ...args]);
+  },
   check: (args) => runProgram("node_modules/turbo/bin/turbo", [...turboArgs, ...args]),
   bench: (args) => runProgram("test/bench/run.ts", args),
 };

@@ -3,16 +3,10 @@ import type { AuditConfiguration, SourceConfiguration } from "@branchward/core";
 import { type QueueBackend, type Queues, startWorkers } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import { type ActivePolicy, type Database, ensureAudits, raiseFinding, resolveFinding } from "@branchward/store";
-import { createReconcileAccount } from "./accounts/reconcile-account.ts";
-import { createAuditEndpoint } from "./audit/audit-endpoint.ts";
-import { createFanOut } from "./directory/fan-out.ts";
 import type { Endpoint } from "./endpoint/endpoint.ts";
-import { createProbeEndpoint } from "./endpoint/probe-endpoint.ts";
 import { followPolicyFile, type PolicyFile, proposeFile } from "./policy/policy-file.ts";
-import { createReconcileScope } from "./reconcile/reconcile-scope.ts";
-import { createRevokeAccess } from "./revoke/revoke-access.ts";
+import { createProcessors } from "./processors.ts";
 import { keepSweepScheduled } from "./timers/keep-sweep-scheduled.ts";
-import { createSweep, createWake } from "./timers/sweep.ts";
 
 export interface WorkerDeps {
   readonly db: Database;
@@ -37,26 +31,13 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const policyDeps = { ...deps, endpoints: [...deps.endpoints.keys()] };
   await proposeFile(policyDeps, deps.policy);
   await raiseSourceFindings(deps);
-  const reconcile = createReconcileScope(deps);
-  const wake = createWake(deps);
-  const auditEndpoint = createAuditEndpoint(deps);
-  const probeEndpoint = createProbeEndpoint(deps);
   await ensureAudits(deps.db, { endpoints: [...deps.endpoints.keys()], spreadMs: deps.audit.intervalMs });
   await using stack = new AsyncDisposableStack();
   const workers = stack.use(
     startWorkers({
       backend: deps.backend,
       endpoints: new Map([...deps.endpoints].map(([name, endpoint]) => [name, endpoint.concurrency])),
-      processors: {
-        "scope.reconcile": ({ scopeId }, run) => reconcile(scopeId, run),
-        "account.reconcile": createReconcileAccount(deps),
-        "scope.wake": ({ scopeId }) => wake(scopeId),
-        "access.revoke": createRevokeAccess(deps),
-        "endpoint.probe": ({ endpoint }) => probeEndpoint(endpoint),
-        "endpoint.audit": ({ endpoint }) => auditEndpoint(endpoint),
-        "directory.changed": createFanOut(deps),
-        "outbox.sweep": createSweep(deps),
-      },
+      processors: createProcessors(deps),
       onFailure: ({ jobName, jobId, error }) => deps.log.warn({ err: error, jobName, jobId }, "job failed"),
     }),
   );

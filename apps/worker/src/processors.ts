@@ -1,0 +1,29 @@
+/** What each job does: the catalogue's processors, without the queue that calls them. */
+import type { AuditConfiguration } from "@branchward/core";
+import type { Processors } from "@branchward/queue";
+import { createReconcileAccount } from "./accounts/reconcile-account.ts";
+import { createAuditEndpoint } from "./audit/audit-endpoint.ts";
+import { createFanOut } from "./directory/fan-out.ts";
+import { createReconcileScope, type ReconcileDeps } from "./reconcile/reconcile-scope.ts";
+import { createRevokeAccess } from "./revoke/revoke-access.ts";
+import { createSweep, createWake } from "./timers/sweep.ts";
+
+export interface ProcessorDeps extends ReconcileDeps {
+  readonly audit: AuditConfiguration;
+}
+
+/** Makes the processors of all jobs; each may run twice, and several at once. */
+export function createProcessors(deps: ProcessorDeps): Processors {
+  const reconcile = createReconcileScope(deps);
+  const wake = createWake(deps);
+  const auditEndpoint = createAuditEndpoint(deps);
+  return {
+    "scope.reconcile": ({ scopeId }, run) => reconcile(scopeId, run),
+    "account.reconcile": createReconcileAccount(deps),
+    "scope.wake": ({ scopeId }) => wake(scopeId),
+    "access.revoke": createRevokeAccess(deps),
+    "endpoint.audit": ({ endpoint }) => auditEndpoint(endpoint),
+    "directory.changed": createFanOut(deps),
+    "outbox.sweep": createSweep(deps),
+  };
+}

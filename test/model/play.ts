@@ -1,0 +1,57 @@
+/** One schedule being run: the code under test, the oracle beside it, and what happened so far. */
+import type { Schedule } from "./commands.ts";
+import type { ModelDirectory } from "./directory.ts";
+import type { History } from "./history.ts";
+import type { Safety } from "./oracle/safety.ts";
+import type { World } from "./oracle/world.ts";
+import type { RecordWatch } from "./record-watch.ts";
+import type { ModelSystem } from "./system.ts";
+
+/** Where code and rules part, with the history that led there. */
+export class Parting extends Error {
+  constructor(what: string, lines: readonly string[]) {
+    super(`${what}\n\nafter\n${lines.map((line, index) => `  ${index + 1}. ${line}`).join("\n")}`);
+    this.name = "Parting";
+  }
+}
+
+/** A run that waits at a pause. */
+export interface StandingRun {
+  readonly name: string;
+  readonly done: Promise<void>;
+}
+
+export interface Play {
+  readonly system: ModelSystem;
+  readonly schedule: Schedule;
+  readonly world: World;
+  readonly safety: Safety;
+  readonly directory: ModelDirectory;
+  readonly history: History;
+  readonly watch: RecordWatch;
+  readonly lines: string[];
+  readonly standing: StandingRun[];
+  /** Runs whose worker died: they never go on. */
+  readonly dead: StandingRun[];
+  readonly acknowledged: string[];
+  /** `group user` that somebody put in at the endpoint. */
+  readonly meddled: Set<string>;
+  /** True once only another look can mend: an endpoint hid something, a write came late, somebody meddled. */
+  needsLook: boolean;
+  /** The first thing given that nothing allowed. */
+  unsafe: string | null;
+  /** An error that no fault of the schedule explains. */
+  broken: string | null;
+  runs: number;
+}
+
+/** @throws {Parting} */
+export function part(play: Play, what: string): never {
+  throw new Parting(what, play.lines);
+}
+
+/** Time goes by, for everybody. */
+export async function pass({ world, system }: Play, ms: number): Promise<void> {
+  world.now += ms;
+  await system.clock.set(world.now);
+}

@@ -1,0 +1,72 @@
+/** Looks at what runs record: nothing under a lease that is another's by then, and nothing verified that is not so. */
+import type { Pool } from "pg";
+import type { Safety } from "./oracle/safety.ts";
+
+export interface RecordedSync {
+  readonly scopeId: string;
+  readonly incarnation: string;
+  /** The branch's name and state in the registry now. */
+  readonly name: string;
+  readonly state: "active" | "closed" | "deleted";
+  readonly token: number;
+  readonly requested: number;
+  readonly verdict: string;
+  readonly reason: string;
+  readonly error: { readonly code: string } | null;
+}
+
+export interface RecordWatch {
+  /** Notes which leases there are, before something happens. */
+  begin(): Promise<void>;
+  /** What was recorded since; `stolen`: under a lease that had passed to another before. */
+  end(): Promise<{ readonly syncs: readonly RecordedSync[]; readonly stolen: readonly RecordedSync[] }>;
+  /** From here on the scope of the name is narrowed, until a run that knew of it is verified. */
+  startNarrowing(safety: Safety, name: string): Promise<void>;
+  endNarrowing(safety: Safety, name: string): Promise<void>;
+}
+
+export function createRecordWatch(pool: Pool): RecordWatch {
+  const state = { seq: 0, tokens: new Map<string, number>(), narrowed: new Map<string, number>() };
+  return {
+    async begin() {
+      const { rows } = await pool.query<{ id: string; token: number }>(
+        "select id, lease_token::int as token from scopes",
+      );
+      state.tokens = new Map(rows.map(({ id, token }) => [id, token]));
+    },
+    async end() {
+      const { rows } = await pool.query<RecordedSync & { seq: number }>(
+        `select syncs.seq::int as seq, syncs.scope_id as "scopeId", incarnations.id as incarnation, incarnations.name,
+           incarnations.state, syncs.lease_token::int as token, syncs.requested::int as requested, syncs.verdict, syncs.reason, syncs.error
+         from syncs join scopes on scopes.id = syncs.scope_id join incarnations on incarnations.id = scopes.incarnation_id
+         where syncs.seq > $1 order by syncs.seq`,
+        [state.seq],
+      );
+      state.seq = rows.at(-1)?.seq ?? state.seq;
+      return { syncs: rows, stolen: rows.filter(({ scopeId, token }) => token < (state.tokens.get(scopeId) ?? 0)) };
+    },
+    async startNarrowing(safety, name) {
+      const { rows } = await pool.query<{ requested: number }>(
+        `select requested::int as requested from scopes join incarnations on incarnations.id = incarnation_id
+         where name = $1 and state <> 'deleted'`,
+        [name],
+      );
+      const [scope] = rows;
+      // Without a scope there is nothing at the endpoint that a rename could widen.
+      if (scope === undefined) safety.widen(name);
+      else state.narrowed.set(name, scope.requested);
+    },
+    async endNarrowing(safety, name) {
+      const requested = state.narrowed.get(name);
+      if (requested === undefined) return;
+      const { rowCount } = await pool.query(
+        `select from syncs join scopes on scopes.id = syncs.scope_id join incarnations on incarnations.id = incarnation_id
+         where name = $1 and state <> 'deleted' and syncs.verdict = 'verified' and syncs.requested >= $2`,
+        [name, requested],
+      );
+      if (rowCount === 0) return;
+      safety.widen(name);
+      state.narrowed.delete(name);
+    },
+  };
+}

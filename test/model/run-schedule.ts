@@ -1,0 +1,170 @@
+/** Runs one schedule against the code under test and the oracle. */
+import { checkEffect, checkRecorded } from "./check.ts";
+import type { Command, Schedule } from "./commands.ts";
+import { finish } from "./converge.ts";
+import { createModelDirectory } from "./directory.ts";
+import type { EndpointKind } from "./endpoint.ts";
+import { createHistory } from "./history.ts";
+import { POLICIES, toPolicyText } from "./oracle/policy.ts";
+import { createSafety } from "./oracle/safety.ts";
+import { bindReferences, checkOut, createWorld } from "./oracle/world.ts";
+import { part, pass, type Play } from "./play.ts";
+import { createRecordWatch } from "./record-watch.ts";
+import { killRun, resumeRun, runJob } from "./run-job.ts";
+import type { ModelSystem } from "./system.ts";
+
+/** Past any real time, so that no id or time of the machine is younger. */
+const START_MS = Date.UTC(2030, 0, 1);
+
+/** @throws {Parting} where code and rules part */
+export async function runSchedule(system: ModelSystem, schedule: Schedule, kind: EndpointKind): Promise<void> {
+  const play = await begin(system, schedule);
+  system.endpoint.setKind(kind);
+  try {
+    for (const command of schedule.commands) {
+      await pass(play, 1);
+      play.safety.note(play.world);
+      await apply(play, command);
+      play.safety.note(play.world);
+      if (play.unsafe !== null) part(play, play.unsafe);
+      if (play.broken !== null) part(play, play.broken);
+    }
+    await finish(play);
+  } finally {
+    // Whoever stands still ends with the schedule, and may not reach into the next.
+    for (const run of [...play.standing, ...play.dead]) {
+      system.endpoint.resume(run.name);
+      await run.done;
+    }
+  }
+}
+
+async function begin(system: ModelSystem, schedule: Schedule): Promise<Play> {
+  await system.reset();
+  await system.clock.set(START_MS);
+  const world = createWorld(START_MS);
+  const safety = createSafety();
+  const lines: string[] = [];
+  const acknowledged: string[] = [];
+  const watch = createRecordWatch(system.pool);
+  const history = createHistory({
+    world,
+    safety,
+    hasClock: schedule.hasClock,
+    deliver: async (meaning, key) => void acknowledged.push(await system.deliver(meaning, key)),
+    onRename: (to) => watch.startNarrowing(safety, to),
+    note: (line) => void lines.push(line),
+  });
+  const play: Play = {
+    system,
+    schedule,
+    world,
+    safety,
+    watch,
+    history,
+    lines,
+    acknowledged,
+    directory: createModelDirectory({ system, world }),
+    standing: [],
+    dead: [],
+    meddled: new Set(),
+    needsLook: false,
+    unsafe: null,
+    broken: null,
+    runs: 0,
+  };
+  system.endpoint.reset((effect) => checkEffect(play, effect));
+  await play.directory.prepare();
+  await activate(play, 0);
+  return play;
+}
+
+async function activate(play: Play, index: number): Promise<void> {
+  const policy = POLICIES[index];
+  if (policy === undefined) return;
+  const isActive = await play.system.activate(toPolicyText(policy));
+  play.lines.push(isActive ? `activate policy ${index}` : `policy ${index} waits for an approval`);
+  if (!isActive) return;
+  play.world.policy = policy;
+  bindReferences(play.world);
+  play.safety.note(play.world);
+}
+
+async function apply(play: Play, command: Command): Promise<void> {
+  const { system, history, directory, lines } = play;
+  switch (command.do) {
+    case "create":
+    case "push":
+    case "delete":
+    case "recreate":
+    case "rename":
+      return history.apply(command);
+    case "deliver":
+      return history.deliverLate(command.index);
+    case "claim":
+      return history.claim(command.name);
+    case "checkOut":
+      return takeCheckout(play, command);
+    case "activate":
+      return activate(play, command.policy);
+    case "pass":
+      lines.push(`${command.ms} ms pass`);
+      return pass(play, command.ms);
+    case "run": {
+      const job = system.queue.take(command.index);
+      return job === undefined ? undefined : runJob(play, job, command.faults);
+    }
+    case "resume":
+      return resumeRun(play, command.index);
+    case "kill":
+      return killRun(play, command.index);
+    case "sweep":
+    case "wipe":
+    case "away":
+    case "back":
+      return changeQueue(play, command.do);
+    case "meddle":
+      return meddle(play, command);
+    default:
+      lines.push(Object.values(command).join(" "));
+      await directory.apply(command);
+  }
+}
+
+async function changeQueue(play: Play, what: "sweep" | "wipe" | "away" | "back"): Promise<void> {
+  play.lines.push(`the queue: ${what}`);
+  const { queue } = play.system;
+  if (what === "wipe") queue.wipe();
+  else if (what === "sweep") await play.system.sweep();
+  else queue.setAway(what === "away");
+  await checkRecorded(play, { syncs: [], isHonest: false });
+}
+
+/** A working copy says where it is; from whom the directory does not know, or no longer, it means nobody. */
+async function takeCheckout(
+  play: Play,
+  { person, copy, name, agoMs }: Extract<Command, { do: "checkOut" }>,
+): Promise<void> {
+  const { world } = play;
+  const startedAt = world.now - agoMs;
+  play.lines.push(
+    `${person} checks out ${name ?? "no branch"} in copy ${copy}${agoMs === 0 ? "" : `, ${agoMs} ms ago`}`,
+  );
+  const [userId = ""] = [...world.users].flatMap(([id, user]) => (user.userName === person && user.active ? [id] : []));
+  checkOut(world, `copy-${copy}`, { userId, name, startedAt });
+  play.safety.note(world);
+  await play.history.checkOut({ actor: person, copy: `copy-${copy}`, name, occurredAt: new Date(startedAt) });
+}
+
+async function meddle(play: Play, { group, person, isMember }: Extract<Command, { do: "meddle" }>): Promise<void> {
+  const groups = await play.system.endpoint.listGroups();
+  const chosen = groups[group % Math.max(1, groups.length)];
+  const userId = play.directory.idOf(person);
+  if (chosen === undefined || userId === undefined) return;
+  play.lines.push(
+    `somebody ${isMember ? "puts" : "takes"} ${person} ${isMember ? "into" : "out of"} ${chosen.displayName}`,
+  );
+  await play.system.endpoint.setMember(chosen.id, userId, isMember);
+  play.needsLook = true;
+  if (isMember) play.meddled.add(`${chosen.id} ${userId}`);
+}

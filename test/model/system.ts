@@ -1,0 +1,254 @@
+/** The code under test, put together without its processes: every job and delivery is a call that the schedule makes. */
+import { createHash } from "node:crypto";
+import type { NormalizedDelivery } from "@branchward/core";
+import { createRecordDelivery, type Source } from "@branchward/receiver";
+import { createLogger } from "@branchward/runtime";
+import { createGroupType, createScimClient, createScimProvider, createUserType } from "@branchward/scim";
+import {
+  type ActivePolicy,
+  connectDatabase,
+  createActivePolicy,
+  createDirectory,
+  type Database,
+  keepLastMembers,
+  proposePolicy,
+} from "@branchward/store";
+import { openTestDatabase } from "@branchward/store/testing";
+import { createProcessors, type Endpoint } from "@branchward/worker";
+import type { Pool } from "pg";
+import { createModelClock, installClock, type ModelClock } from "./clock.ts";
+import { type ModelEndpoint, runHeader, startModelEndpoint } from "./endpoint.ts";
+import { createModelQueue, type Job, type ModelQueue } from "./queue.ts";
+
+export const PAIRING_WINDOW_MS = 30_000;
+export const REPOSITORY = "acme/web";
+const ENDPOINT = "hg";
+/** Rounds of audits are the schedule's last look. */
+const AUDIT = { intervalMs: 24 * 3_600_000, budget: 0.2, minIntervalMs: 60_000 };
+
+export interface ModelSystem extends AsyncDisposable {
+  readonly pool: Pool;
+  readonly clock: ModelClock;
+  readonly endpoint: ModelEndpoint;
+  readonly queue: ModelQueue;
+  /** Empties the record. */
+  reset(): Promise<void>;
+  /** Takes a delivery as the receiver does; the record's id of it. */
+  deliver(delivery: Partial<NormalizedDelivery>, key: string): Promise<string>;
+  /** Proposes a version. @returns whether it is in force: one that takes too much waits for an approval (rule B1) */
+  activate(text: string): Promise<boolean>;
+  /** As an identity provider asks. @returns the id of what it made */
+  provision(method: string, path: string, body?: object): Promise<string>;
+  /** Does a job; its calls at the endpoint bear the run's name. */
+  perform(job: Job, run: string): Promise<void>;
+  sweep(): Promise<void>;
+  /** Lets the fan-out read what there is. */
+  readChanges(): Promise<void>;
+}
+
+const EMPTY: NormalizedDelivery = {
+  repository: { nativeId: null, name: REPOSITORY, vcs: "git" },
+  site: "server",
+  event: "push",
+  occurredAt: null,
+  actor: { key: "server", email: null, trust: "token" },
+  groupKey: null,
+  changes: [],
+  renames: [],
+  sightings: [],
+  checkout: null,
+  ignored: null,
+};
+
+const source: Source = {
+  name: "git",
+  receiver: { verify: () => ({ ok: false }), deliveryId: () => null, normalize: () => EMPTY } as never,
+  secrets: [],
+  type: "agent",
+  identity: { attribute: "userName", match: "key" },
+  may: ["checkout", "refs"],
+  requireTrust: "claim",
+};
+
+export async function startModelSystem(): Promise<ModelSystem> {
+  await using stack = new AsyncDisposableStack();
+  const database = stack.use(await openTestDatabase());
+  await installClock(database.pool);
+  const { db, pool } = stack.use(connectDatabase({ url: database.url, max: 8, onError: () => undefined }));
+  const endpoint = stack.use(await startModelEndpoint());
+  const parts: Parts = {
+    db,
+    pool,
+    endpoint,
+    clock: createModelClock(pool),
+    queue: createModelQueue(),
+    activePolicy: createActivePolicy(),
+  };
+  const emptyRecord = await prepareReset(pool);
+  const held = stack.move();
+  return {
+    ...parts,
+    ...createCalls(parts),
+    provision: createProvision(parts),
+    async reset() {
+      parts.queue.wipe();
+      parts.queue.setAway(false);
+      parts.activePolicy = createActivePolicy();
+      await pool.query(emptyRecord);
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+interface Parts {
+  readonly db: Database;
+  readonly pool: Pool;
+  readonly endpoint: ModelEndpoint;
+  readonly clock: ModelClock;
+  readonly queue: ModelQueue;
+  /** Made anew for each schedule. */
+  activePolicy: ActivePolicy;
+}
+
+function createCalls(parts: Parts): Pick<ModelSystem, "deliver" | "activate" | "perform" | "sweep" | "readChanges"> {
+  const { db, queue, clock, endpoint } = parts;
+  const log = createLogger({ level: "silent" });
+  const toDeps = (run: string) => ({
+    db,
+    queues: queue.queues,
+    activePolicy: parts.activePolicy,
+    endpoints: new Map([[ENDPOINT, createEndpoint(endpoint.url, run)]]),
+    pairingWindowMs: PAIRING_WINDOW_MS,
+    audit: AUDIT,
+    log,
+  });
+  const processors = () => createProcessors(toDeps(""));
+  return {
+    async deliver(meaning, key) {
+      const delivery = { ...EMPTY, ...meaning };
+      const body = Buffer.from(JSON.stringify({ delivery, key }));
+      const bodyDigest = createHash("sha256").update(body).digest();
+      const more = {
+        minAuditIntervalMs: AUDIT.minIntervalMs,
+        endpoints: [ENDPOINT],
+        joined: (name: string) => [name],
+        isAuthority: () => true,
+      };
+      const record = createRecordDelivery({ ...toDeps(""), ...more });
+      const receipt = await record({ source, agent: null, deliveryKey: key, bodyDigest, headers: {}, body, delivery });
+      return receipt.delivery;
+    },
+    async activate(text) {
+      const proposed = { text, file: "branchward.yaml", author: "model", origin: "file" } as const;
+      const { woken } = await proposePolicy(db, [ENDPOINT], proposed);
+      // What is committed stays so; the sweeper finds what was not enqueued.
+      await unlessAway(
+        queue,
+        Promise.all(
+          woken.map(({ id, endpoint: at }) =>
+            queue.queues.enqueueReconcile({ scopeId: id, endpoint: at, lane: "event" }),
+          ),
+        ),
+      );
+      const { rows } = await parts.pool.query<{ text: string }>(
+        "select text from policy_versions where state = 'active'",
+      );
+      return rows[0]?.text === text;
+    },
+    perform: (job, run) => perform(createProcessors(toDeps(run)), { job, clock }),
+    sweep: () => unlessAway(queue, processors()["outbox.sweep"]({ v: 1 }, toRun(1, clock))),
+    readChanges: () => unlessAway(queue, processors()["directory.changed"]({ v: 1 }, toRun(1, clock))),
+  };
+}
+
+function createProvision({ db, queue }: Parts): ModelSystem["provision"] {
+  const provider = createScimProvider({
+    store: createDirectory({
+      db,
+      beforeGroupDeletion: keepLastMembers,
+      onCommitted: () => void queue.queues.enqueueDirectoryChanged().catch(() => undefined),
+    }),
+    types: [createUserType(), createGroupType()],
+    baseUrl: () => "http://directory.example/scim/v2",
+    maxResults: 200,
+  });
+  return async (method, path, body) => {
+    const query = new URLSearchParams();
+    const context = { client: "okta", kind: "provisioning" } as const;
+    const { status, body: answer } = await provider.handle({ method, path, query, headers: {}, body, context });
+    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(answer)}`);
+    return status === 204 ? "" : (answer as { id: string }).id;
+  };
+}
+
+/** With the queue away whoever enqueues fails, after the record is committed. */
+async function unlessAway(queue: ModelQueue, doing: Promise<unknown>): Promise<void> {
+  await doing.catch((error: unknown) => {
+    if (!queue.isAway()) throw error;
+  });
+}
+
+function createEndpoint(url: string, run: string): Endpoint {
+  return {
+    name: ENDPOINT,
+    builtin: false,
+    drift: "repair",
+    accounts: null,
+    findRefusal: () => Promise.resolve(undefined),
+    concurrency: 4,
+    displayName: "{repository}:{branch}:{entitlement}",
+    connect: (onCall, { beforeWrite } = {}) =>
+      createScimClient({
+        url,
+        around: async ({ method }, send) => {
+          if (method !== "GET") await beforeWrite?.();
+          return send();
+        },
+        token: () => "model",
+        deadlineMs: 60_000,
+        maxBytes: 1 << 20,
+        headers: runHeader(run),
+        onCall: (call) => onCall({ ...call, status: call.status ?? null }),
+      }),
+  };
+}
+
+/** Attempts of a job before the queue gives it up. */
+const ATTEMPTS = 3;
+
+function toRun(attempt: number, clock: ModelClock) {
+  return { jobId: "model", attempt, lastAttempt: attempt >= ATTEMPTS, addedAt: new Date(clock.now()) };
+}
+
+async function perform(
+  processors: ReturnType<typeof createProcessors>,
+  { job, clock }: { readonly job: Job; readonly clock: ModelClock },
+): Promise<void> {
+  switch (job.kind) {
+    case "reconcile":
+      return processors["scope.reconcile"]({ v: 1, scopeId: job.scopeId }, toRun(job.attempt, clock));
+    case "wake":
+      return processors["scope.wake"]({ v: 1, scopeId: job.scopeId }, toRun(1, clock));
+    case "account":
+      return processors["account.reconcile"](
+        { v: 1, endpoint: job.endpoint, userId: job.userId },
+        toRun(job.attempt, clock),
+      );
+    case "revocation":
+      return processors["access.revoke"]({ v: 1, ...job.subject }, toRun(job.attempt, clock));
+    case "directory":
+      return processors["directory.changed"]({ v: 1 }, toRun(1, clock));
+  }
+}
+
+/** One statement that empties every table; much cheaper than TRUNCATE where they hold a few rows. */
+async function prepareReset(pool: Pool): Promise<string> {
+  const { rows } = await pool.query<{ name: string }>(
+    `select table_name as name from information_schema.tables
+     where table_schema = 'public' and table_type = 'BASE TABLE'
+       and table_name not in ('migrations', 'migration_lock', 'reference_index') order by 1`,
+  );
+  const deletes = rows.map(({ name }) => `delete from ${name};`).join(" ");
+  return `begin; set local session_replication_role = replica; ${deletes}
+    update reference_index set policy_version_id = null; commit;`;
+}
