@@ -38,9 +38,6 @@ try {
   for (const [question, figures] of await benchLists(directory)) {
     report(`list of 100,000 syncs, ${question}`, figures, "ms");
   }
-  for (const [change, figures] of await benchPlan(directory)) {
-    report(`policy plan, 10,000 branches: ${change}`, figures, "ms");
-  }
   for (const [question, figures] of await benchDecisions(directory)) {
     report(`10,000 branches, 50,000 users, ${question}`, figures, "ms");
   }

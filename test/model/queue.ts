@@ -42,6 +42,7 @@ export function createModelQueue(): ModelQueue {
       enqueueWake: (scopeId) => enqueue({ kind: "wake", scopeId }),
       enqueueAccount: ({ endpoint, userId }) => enqueue({ kind: "account", endpoint, userId, attempt: 1 }),
       enqueueAudit: () => Promise.resolve(),
+      enqueueProbe: () => Promise.resolve(),
       enqueueRevocation: ({ kind, id }) => enqueue({ kind: "revocation", subject: { kind, id }, attempt: 1 }),
       enqueueDirectoryChanged: () => enqueue({ kind: "directory" }),
       scheduleSweep: () => Promise.resolve(),

@@ -4,6 +4,7 @@ import type { Processors } from "@branchward/queue";
 import { createReconcileAccount } from "./accounts/reconcile-account.ts";
 import { createAuditEndpoint } from "./audit/audit-endpoint.ts";
 import { createFanOut } from "./directory/fan-out.ts";
+import { createProbeEndpoint } from "./endpoint/probe-endpoint.ts";
 import { createReconcileScope, type ReconcileDeps } from "./reconcile/reconcile-scope.ts";
 import { createRevokeAccess } from "./revoke/revoke-access.ts";
 import { createSweep, createWake } from "./timers/sweep.ts";
@@ -16,12 +17,14 @@ export interface ProcessorDeps extends ReconcileDeps {
 export function createProcessors(deps: ProcessorDeps): Processors {
   const reconcile = createReconcileScope(deps);
   const wake = createWake(deps);
+  const probeEndpoint = createProbeEndpoint(deps);
   const auditEndpoint = createAuditEndpoint(deps);
   return {
     "scope.reconcile": ({ scopeId }, run) => reconcile(scopeId, run),
     "account.reconcile": createReconcileAccount(deps),
     "scope.wake": ({ scopeId }) => wake(scopeId),
     "access.revoke": createRevokeAccess(deps),
+    "endpoint.probe": ({ endpoint }) => probeEndpoint(endpoint),
     "endpoint.audit": ({ endpoint }) => auditEndpoint(endpoint),
     "directory.changed": createFanOut(deps),
     "outbox.sweep": createSweep(deps),
