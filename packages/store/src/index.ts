@@ -319,11 +319,9 @@ export {
   getLeaseRemaining,
   type Lease,
   type LeaseRequest,
-  listMergedScopes,
   listScopesOf,
   listStrictNames,
   listUnreconciled,
-  type MergedScope,
   releaseLease,
   renewLease,
   type RequestedScope,
@@ -350,6 +348,7 @@ export {
   type NamedScope,
   renewScopeReferences,
 } from "./scope-references.ts";
+export { listMergedScopes, type MergedScope } from "./merged-scopes.ts";
 export { deleteSession, findLiveSession, insertSession, type NewSession, type Session } from "./sessions.ts";
 export {
   countDriftSince,
