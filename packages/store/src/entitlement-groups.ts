@@ -1,6 +1,8 @@
 /** Which group at the endpoint carries which entitlement of a scope. Intent is recorded before a POST (rule C6). */
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
+import { beginning } from "./like-pattern.ts";
+import { type RequestedScope, requestScopes } from "./scopes.ts";
 
 export interface GroupBinding {
   readonly entitlement: string;
@@ -76,4 +78,29 @@ export async function saveGroupBindings(
       })),
     )
     .execute();
+}
+
+/** Asks for the live branches' scopes at an endpoint whose groups bear a suffix for want of these names (rule A8). */
+export async function requestNamesakes(
+  trx: Queryable,
+  endpoint: string,
+  displayNames: readonly string[],
+): Promise<readonly RequestedScope[]> {
+  if (displayNames.length === 0) return [];
+  const patterns = displayNames.map((displayName) => beginning(`${displayName} ~`));
+  const rows = await trx
+    .selectFrom("entitlement_groups")
+    .innerJoin("scopes", "scopes.id", "entitlement_groups.scope_id")
+    .innerJoin("incarnations", "incarnations.id", "scopes.incarnation_id")
+    .select("scopes.id")
+    .distinct()
+    .where("scopes.endpoint", "=", endpoint)
+    .where("incarnations.state", "=", "active")
+    .where((where) => where.or(patterns.map((pattern) => where("entitlement_groups.display_name", "like", pattern))))
+    .execute();
+  return requestScopes(
+    trx,
+    rows.map(({ id }) => id),
+    "name-free",
+  );
 }

@@ -95,7 +95,13 @@ export {
   type NewDelivery,
   type RecordedBranchEvent,
 } from "./deliveries.ts";
-export { type GroupBinding, listGroupBindings, recordGroupIntents, saveGroupBindings } from "./entitlement-groups.ts";
+export {
+  type GroupBinding,
+  listGroupBindings,
+  recordGroupIntents,
+  requestNamesakes,
+  saveGroupBindings,
+} from "./entitlement-groups.ts";
 export {
   blockEndpoint,
   type BreakerState,

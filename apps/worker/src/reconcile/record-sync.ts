@@ -12,6 +12,7 @@ import {
   openLedgerEntries,
   type Queryable,
   releaseLease,
+  requestNamesakes,
   requestScopes,
   saveGroupBindings,
   saveWithheldRemovals,
@@ -97,8 +98,18 @@ export async function recordSync(deps: RecordDeps, finished: Finished): Promise<
   });
   if (!isEqual) for (const one of merged) await releaseLease(deps.db, one);
   if (recorded === undefined) deps.log.warn({ scopeId: lease.scopeId }, "lease lost; nothing recorded");
-  else await wakeAt(deps, lease.scopeId, outcome.dueAt);
+  else {
+    await wakeAt(deps, lease.scopeId, outcome.dueAt);
+    await lookAtNamesakes(deps, finished);
+  }
   return recorded === undefined ? undefined : { requested: recorded, verdict };
+}
+
+/** Whoever took a suffix for want of a name takes the name now that it is free (rule A8). Their rows are locked alone. */
+async function lookAtNamesakes({ db, queues }: RecordDeps, { lease, result }: Finished): Promise<void> {
+  for (const { id, endpoint } of await requestNamesakes(db, lease.endpoint, result.freedNames)) {
+    await queues.enqueueReconcile({ scopeId: id, endpoint, lane: "event" });
+  }
 }
 
 /** The ledger is written where the run wrote, or found anything else than the run before it. */

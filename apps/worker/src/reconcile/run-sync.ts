@@ -65,6 +65,8 @@ export interface SyncResult extends ChosenPlan {
   readonly judgement: Judgement;
   /** What the read means for the ledger. */
   readonly ledger: LedgerView;
+  /** Names that groups bore before the run and bear no more. */
+  readonly freedNames: readonly string[];
   /** True where the endpoint refuses a stale write itself (rule C4). */
   readonly isFenced: boolean;
   /** The groups that the scope has now. */
@@ -106,6 +108,7 @@ export async function runSync(run: SyncRun): Promise<SyncResult> {
     verdict: toVerdict(chosen, judgement),
     judgement,
     groups: effective,
+    freedNames: listFreedNames(before, read),
     isFenced: run.endpoint.builtin,
     kept: listKept(run.scope, { plan, before, accountOf }),
     ledger: {
@@ -117,6 +120,11 @@ export async function runSync(run: SyncRun): Promise<SyncResult> {
       userOf: (member) => (run.endpoint.builtin ? parseUserId(member) : null),
     },
   };
+}
+
+function listFreedNames(before: readonly ActualGroup[], read: readonly ActualGroup[]): readonly string[] {
+  const borne = new Set(read.map(({ displayName }) => displayName));
+  return before.map(({ displayName }) => displayName).filter((displayName) => !borne.has(displayName));
 }
 
 /** A read that shows what it must proves the effective set; what is kept out of it is said (rules C1, C8). */
