@@ -25,6 +25,7 @@ export async function createProgram(context: CommandContext, argv: readonly stri
   addEndpointCommands(program, context, done);
   addTokenCommands(program, context, done);
   addHookCommands(program, context, done);
+  addBridgeCommands(program, context, done);
   try {
     await program.parseAsync([...argv], { from: "user" });
     return outcome.code;
@@ -252,6 +253,24 @@ function addEnrollCommand(hooks: Command, context: CommandContext, done: Run): v
     .option("--user <name>", "make the code too, for this user: needs an admin's token")
     .action(async (options) => done(await (await import("./commands/enroll.ts")).enroll(context, options)));
 }
+
+function addBridgeCommands(program: Command, context: CommandContext, done: Run): void {
+  const bridge = program.command("bridge").description("SCIM in front of a native system, next to which it runs");
+  for (const kind of ["mercurial"] as const) {
+    bridge
+      .command(kind)
+      .description(BRIDGE_TEXT[kind])
+      .requiredOption("--config <file>", "bridge.yaml")
+      .option("--rebuild", "make the bridge's state anew from the native files, also where there is one")
+      .action(async (options) =>
+        done(await (await import("./commands/bridge.ts")).bridge(context, { kind, ...options })),
+      );
+  }
+}
+
+const BRIDGE_TEXT = {
+  mercurial: "accounts, groups and branch rules of a Mercurial host",
+} as const;
 
 const HOOK_TEXT = {
   install: "install hooks; existing ones are chained to, and nothing slows or fails the user's command",

@@ -131,7 +131,15 @@ export type {
 } from "./policy/types.ts";
 
 export { parseConfiguration, parsePolicy } from "./config/parse-configuration.ts";
-export type { Problem } from "./config/yaml-source.ts";
+export { readYaml, type Problem } from "./config/yaml-source.ts";
+export { childOf, createReader, quote, type Node as ConfigurationNode, type Reader } from "./config/reader.ts";
+export {
+  flag as flagField,
+  listOf as listField,
+  oneOf as choiceField,
+  secret as secretField,
+  text as textField,
+} from "./config/fields.ts";
 export type {
   AuditConfiguration,
   CiConclusion,

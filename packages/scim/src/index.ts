@@ -1,6 +1,6 @@
 /** SCIM 2.0, provider and client: RFC 7643 schemas, RFC 7644 protocol. Knows nothing of what its resources mean. */
 export { ScimError, toErrorBody, type ScimErrorType } from "./error.ts";
-export { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
+export { isJsonObject, type JsonObject, type JsonValue, ownValue } from "./json.ts";
 export {
   attribute,
   type AttributeDefinition,

@@ -1,0 +1,172 @@
+/** Mercurial as a native system: rules that acl reads at each push, and the files by which people come in. */
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Logger } from "@branchward/runtime";
+import { ScimError } from "@branchward/scim";
+import { toAccountName } from "../accounts/account-name.ts";
+import { toPasswordHash } from "../accounts/password.ts";
+import { listKeys, sshKeysSchema } from "../accounts/ssh-keys.ts";
+import { replaceFiles, type WantedFile } from "../files/replace-files.ts";
+import { findEntitlement } from "../state/entitlement.ts";
+import { type HeldUser, isActive, type Snapshot } from "../state/snapshot.ts";
+import type { FileOwnership } from "../state/write-file.ts";
+import type { NativeAccount, NativeChange, NativeTarget, UserDraft } from "../target.ts";
+import { secretsOf, toAccountFiles, toNative } from "./account-files.ts";
+import type { MercurialConfiguration, MercurialRepository } from "./configuration.ts";
+import { inspectHost } from "./host.ts";
+import { requireRepresentable } from "./representable.ts";
+import { createWebProbe } from "./probe-web.ts";
+import { createRuleProver } from "./prove-rules.ts";
+import { createRepositories, type Repositories } from "./repositories.ts";
+import { rebuildSnapshot } from "./rebuild.ts";
+import { createMemberLists, toAccountRules } from "./rules.ts";
+
+export interface MercurialOptions {
+  readonly configuration: MercurialConfiguration;
+  readonly stateDir: string;
+  readonly log: Logger;
+}
+
+/** @throws {ConfigurationError} for what is not there, or cannot take effect */
+export async function openMercurial({ configuration, stateDir }: MercurialOptions): Promise<NativeTarget> {
+  const host = await inspectHost(configuration);
+  const rulesDir = configuration.rules ?? join(stateDir, "rules");
+  const paths = {
+    accounts: join(rulesDir, "accounts.rc"),
+    launcher: join(rulesDir, "hg-ssh"),
+    rulesOf: ({ name }: MercurialRepository) => join(rulesDir, "repositories", `${name}.rc`),
+  };
+  for (const directory of new Set([
+    rulesDir,
+    ...configuration.repositories.map((each) => dirname(paths.rulesOf(each))),
+  ]))
+    await mkdir(directory, { recursive: true, mode: 0o755 });
+  const lists = createMemberLists();
+  const prover = createRuleProver(host);
+  const repositories = createRepositories({
+    configuration,
+    paths,
+    lists,
+    prover,
+    probe: createWebProbe(configuration.web),
+  });
+  const context: Context = {
+    configuration,
+    repositories,
+    accountFiles: (snapshot, incoming) =>
+      toAccountFiles({ ...configuration, command: paths.launcher, owner: OWN }, snapshot, incoming),
+    sharedFiles: (snapshot) => [
+      { path: paths.launcher, content: () => toLauncher(configuration), absent: { ...OWN, mode: 0o755 } },
+      { path: paths.accounts, content: () => toAccountRules(snapshot, lists).text, absent: RULES },
+    ],
+  };
+  return {
+    kind: "mercurial",
+    userExtensions: [sshKeysSchema],
+    toAccount: (draft) => toAccount(configuration, draft),
+    requireGroup: ({ attributes }) => requireRepresentable(configuration, attributes),
+    findProblem: ({ attributes }) => {
+      const repository = findEntitlement(attributes)?.repository;
+      return repository === undefined ? undefined : repositories.findProblem(repository);
+    },
+    apply: (change) => apply(context, change),
+    reconcile: (snapshot) => reconcile(context, snapshot),
+    rebuild: () =>
+      rebuildSnapshot({ ...configuration, rules: [paths.accounts, ...configuration.repositories.map(paths.rulesOf)] }),
+    [Symbol.asyncDispose]: () => prover[Symbol.asyncDispose](),
+  };
+}
+
+const OWN = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+/** Rules are read by whoever serves the repositories. */
+const RULES: FileOwnership = { ...OWN, mode: 0o644 };
+
+interface Context {
+  readonly configuration: MercurialConfiguration;
+  readonly repositories: Repositories;
+  readonly accountFiles: (snapshot: Snapshot, incoming: readonly HeldUser[]) => readonly WantedFile[];
+  readonly sharedFiles: (snapshot: Snapshot) => readonly WantedFile[];
+}
+
+async function toAccount(
+  { account: naming }: MercurialConfiguration,
+  { attributes, password, before, users }: UserDraft,
+): Promise<NativeAccount> {
+  const account = toAccountName(naming, attributes);
+  const keys = listKeys(attributes);
+  const holder = keys.length === 0 ? undefined : findHolder(users.values(), keys, before?.id);
+  if (holder !== undefined) throw new ScimError(409, `an SSH key is ${holder.account}'s already`, "uniqueness");
+  const held = before === undefined ? undefined : secretsOf(before.native).password;
+  const hash = password === undefined ? held : await toPasswordHash(password, held);
+  return { account, native: toNative({ keys: [...keys], ...(hash === undefined ? {} : { password: hash }) }) };
+}
+
+/** Who else comes in by one of the keys: a key tells one person from another. */
+function findHolder(users: Iterable<HeldUser>, keys: readonly string[], id: string | undefined): HeldUser | undefined {
+  for (const user of users) {
+    if (user.id !== id && secretsOf(user.native).keys.some((key) => keys.includes(key))) return user;
+  }
+  return undefined;
+}
+
+/**
+ * Accounts first: who is deactivated is out by http and ssh before any rule is written, and stays out whatever becomes
+ * of the rules. A change of groups that a repository does not take is put back.
+ */
+async function apply(context: Context, { before, after, touched }: NativeChange): Promise<void> {
+  const { repositories } = context;
+  const isOfAccounts = touched.users.size > 0;
+  const incoming = [...touched.users].flatMap((id) => {
+    const user = after.users.get(id);
+    return user !== undefined && isActive(user) ? [user] : [];
+  });
+  const isShared = isOfAccounts || [...touched.groups].some((id) => isOfPeople(before, id) || isOfPeople(after, id));
+  const files = [
+    ...(isOfAccounts ? context.accountFiles(after, incoming) : []),
+    ...(isShared ? context.sharedFiles(after) : []),
+  ];
+  const undo = await replaceFiles(files).catch((error: unknown) => {
+    throw toRefusal(error);
+  });
+  const affected = repositories.listAffected({ before, after, touched });
+  const refusal = await repositories.apply(after, affected, touched);
+  // What is said of an account is so; that a repository names it still is a problem of the repository.
+  if (refusal === undefined || isOfAccounts) return;
+  await undo();
+  throw new ScimError(503, refusal);
+}
+
+function isOfPeople({ groups }: Snapshot, id: string): boolean {
+  const group = groups.get(id);
+  return group !== undefined && findEntitlement(group.attributes) === undefined;
+}
+
+async function reconcile(context: Context, snapshot: Snapshot): Promise<readonly string[]> {
+  const problems: string[] = [];
+  for (const file of [...context.accountFiles(snapshot, []), ...context.sharedFiles(snapshot)]) {
+    await replaceFiles([file]).catch((error: unknown) => problems.push(`${file.path}: ${toReason(error)}`));
+  }
+  return [...problems, ...(await context.repositories.reconcile(snapshot))];
+}
+
+/** What the keys run: repositories by absolute path, and below the folder that holds them all by relative path too. */
+function toLauncher({ repositories, hgSsh }: MercurialConfiguration): string {
+  const paths = repositories.map(({ path }) => `'${path}'`).join(" ");
+  const root = findCommonFolder(repositories.map(({ path }) => path));
+  return `#!/bin/sh\n# Written by the Branchward bridge: what a key of its accounts may run.\ncd '${root}' && exec '${hgSsh}' ${paths}\n`;
+}
+
+function findCommonFolder(paths: readonly string[]): string {
+  const [first = [], ...others] = paths.map((path) => dirname(path).split("/"));
+  const end = first.findIndex((segment, index) => others.some((other) => other[index] !== segment));
+  return (end === -1 ? first : first.slice(0, end)).join("/") || "/";
+}
+
+function toRefusal(error: unknown): ScimError {
+  if (error instanceof ScimError) return error;
+  return Object.assign(new ScimError(503, toReason(error)), { cause: error });
+}
+
+function toReason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
