@@ -31,7 +31,8 @@ async function runTests(args: readonly string[]): Promise<number> {
 }
 
 try {
-  await ensureTools(["git", "hg", "redis-server", "pg_ctlcluster", "chromium"], (line) => console.log(line));
+  const services = ["redis-server", "pg_ctlcluster", "chromium", "nginx", "uwsgi", "sshd"] as const;
+  await ensureTools(["git", "hg", "gitolite", ...services], (line) => console.log(line));
   process.exitCode = await runTests(process.argv.slice(2));
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));

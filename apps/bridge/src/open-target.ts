@@ -1,5 +1,6 @@
 import type { Logger } from "@branchward/runtime";
 import type { TargetConfiguration } from "./configuration/types.ts";
+import { openGitolite } from "./gitolite/gitolite.ts";
 import { openMercurial } from "./mercurial/mercurial.ts";
 import type { NativeTarget } from "./target.ts";
 
@@ -14,5 +15,7 @@ export function openTarget({ configuration, ...options }: OpenTargetOptions): Pr
   switch (configuration.kind) {
     case "mercurial":
       return openMercurial({ configuration, ...options });
+    case "gitolite":
+      return openGitolite({ configuration, ...options });
   }
 }

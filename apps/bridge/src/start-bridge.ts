@@ -14,6 +14,8 @@ export interface BridgeOptions {
   readonly log?: Logger;
   /** Makes the state anew from the native files. */
   readonly isRebuild?: boolean;
+  /** How often the native system is looked at without a write; 30 s by default. */
+  readonly auditEveryMs?: number;
 }
 
 export interface Bridge extends AsyncDisposable {
@@ -25,7 +27,6 @@ export interface Bridge extends AsyncDisposable {
   readonly audit: () => Promise<readonly string[]>;
 }
 
-/** How often the native system is looked at without a write. */
 const AUDIT_EVERY_MS = 30_000;
 
 /**
@@ -47,7 +48,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const app = createBridgeApp({ native, target, tokens, baseUrl, log, closing: closing.signal });
   const listener = stack.use(await listen(app.callback(), host, port));
   reached.listener = listener;
-  stack.use(startAudits(native, log));
+  stack.use(startAudits(native, log, options.auditEveryMs ?? AUDIT_EVERY_MS));
   stack.defer(() => closing.abort());
   const owned = stack.move();
   return {
@@ -59,11 +60,11 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   };
 }
 
-function startAudits({ audit }: Pick<NativeStore, "audit">, log: Logger): Disposable {
+function startAudits({ audit }: Pick<NativeStore, "audit">, log: Logger, everyMs: number): Disposable {
   const timer = setInterval(() => {
     audit()
       .then((problems) => (problems.length > 0 ? log.warn({ problems }, "native system differs") : undefined))
       .catch((error: unknown) => log.error({ err: error }, "native system not looked at"));
-  }, AUDIT_EVERY_MS).unref();
+  }, everyMs).unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }

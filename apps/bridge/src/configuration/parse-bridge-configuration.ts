@@ -8,6 +8,7 @@ import {
   secretField,
 } from "@branchward/core";
 import { z } from "zod";
+import { readGitolite } from "../gitolite/configuration.ts";
 import { readMercurial } from "../mercurial/configuration.ts";
 import * as field from "./fields.ts";
 import type { BridgeConfiguration, TargetConfiguration } from "./types.ts";
@@ -17,10 +18,11 @@ const SECTIONS: {
   readonly [Kind in TargetConfiguration["kind"]]: (reader: Reader, node: ConfigurationNode) => TargetConfiguration;
 } = {
   mercurial: (reader, node) => ({ kind: "mercurial", ...readMercurial(reader, node) }),
+  gitolite: (reader, node) => ({ kind: "gitolite", ...readGitolite(reader, node) }),
 };
 
 /** Which native systems a bridge can stand in front of. */
-export const TARGET_KINDS: readonly TargetConfiguration["kind"][] = ["mercurial"];
+export const TARGET_KINDS: readonly TargetConfiguration["kind"][] = ["mercurial", "gitolite"];
 
 /** Every problem of `bridge.yaml` at once, sorted by line, or the configuration with defaults filled in. */
 export function parseBridgeConfiguration(
@@ -41,6 +43,7 @@ function readBridge(reader: Reader, root: ConfigurationNode): BridgeConfiguratio
     token: secretField,
     state: field.path,
     mercurial: z.unknown(),
+    gitolite: z.unknown(),
   });
   const given = TARGET_KINDS.filter((kind) => childOf(root, kind).value !== undefined);
   const [kind] = given;

@@ -1,9 +1,12 @@
 /** `bridge.yaml` as parsed: one listener, one state directory, one native system. */
 import type { SecretReference } from "@branchward/core";
+import type { GitoliteConfiguration } from "../gitolite/configuration.ts";
 import type { MercurialConfiguration } from "../mercurial/configuration.ts";
 
 /** Which native system stands behind a bridge; the name is also the key of its section. */
-export type TargetConfiguration = { readonly kind: "mercurial" } & MercurialConfiguration;
+export type TargetConfiguration =
+  | ({ readonly kind: "mercurial" } & MercurialConfiguration)
+  | ({ readonly kind: "gitolite" } & GitoliteConfiguration);
 
 export interface BridgeConfiguration {
   /** As cited in messages. */

@@ -13,6 +13,8 @@ export interface AccountFilesOptions {
   /** What a key may run: an absolute path of plain characters. */
   readonly command: string;
   readonly owner: Pick<FileOwnership, "uid" | "gid">;
+  /** A further line of the password file. */
+  readonly passwordLine: () => string | undefined;
 }
 
 const nativeShape = z.object({ password: z.string().optional(), keys: z.array(z.string()).default([]) });
@@ -36,7 +38,7 @@ export function toAccountFiles(
   { users }: Snapshot,
   incoming: readonly HeldUser[],
 ): readonly WantedFile[] {
-  const { htpasswd, authorizedKeys, command, owner } = options;
+  const { htpasswd, authorizedKeys, command, owner, passwordLine } = options;
   const all = [...users.values()];
   const index = all.map(toUserIndex);
   const passwords = all.flatMap(toPasswordLine);
@@ -46,7 +48,7 @@ export function toAccountFiles(
     const content = (current = ""): string => {
       const { others } = splitBlock(current);
       for (const user of incoming) requireNoPasswordLine(others, user, htpasswd);
-      return joinBlock(others, [...index, ...passwords]);
+      return joinBlock(others, [...index, ...passwords, ...[passwordLine() ?? []].flat()]);
     };
     files.push({ path: htpasswd, content, absent: { ...owner, mode: 0o640 } });
   }

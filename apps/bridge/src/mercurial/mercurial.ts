@@ -5,6 +5,7 @@ import type { Logger } from "@branchward/runtime";
 import { ScimError } from "@branchward/scim";
 import { toAccountName } from "../accounts/account-name.ts";
 import { toPasswordHash } from "../accounts/password.ts";
+import { requireOwnKeys } from "../accounts/require-own-keys.ts";
 import { listKeys, sshKeysSchema } from "../accounts/ssh-keys.ts";
 import { replaceFiles, type WantedFile } from "../files/replace-files.ts";
 import { findEntitlement } from "../state/entitlement.ts";
@@ -15,7 +16,7 @@ import { secretsOf, toAccountFiles, toNative } from "./account-files.ts";
 import type { MercurialConfiguration, MercurialRepository } from "./configuration.ts";
 import { inspectHost } from "./host.ts";
 import { requireRepresentable } from "./representable.ts";
-import { createWebProbe } from "./probe-web.ts";
+import { createWebProbe, type WebProbe } from "./probe-web.ts";
 import { createRuleProver } from "./prove-rules.ts";
 import { createRepositories, type Repositories } from "./repositories.ts";
 import { rebuildSnapshot } from "./rebuild.ts";
@@ -43,18 +44,18 @@ export async function openMercurial({ configuration, stateDir }: MercurialOption
     await mkdir(directory, { recursive: true, mode: 0o755 });
   const lists = createMemberLists();
   const prover = createRuleProver(host);
-  const repositories = createRepositories({
-    configuration,
-    paths,
-    lists,
-    prover,
-    probe: createWebProbe(configuration.web),
-  });
+  const probe = createWebProbe(configuration.web);
+  const repositories = createRepositories({ configuration, paths, lists, prover, probe });
   const context: Context = {
     configuration,
     repositories,
+    probe,
     accountFiles: (snapshot, incoming) =>
-      toAccountFiles({ ...configuration, command: paths.launcher, owner: OWN }, snapshot, incoming),
+      toAccountFiles(
+        { ...configuration, command: paths.launcher, owner: OWN, passwordLine: probe.passwordLine },
+        snapshot,
+        incoming,
+      ),
     sharedFiles: (snapshot) => [
       { path: paths.launcher, content: () => toLauncher(configuration), absent: { ...OWN, mode: 0o755 } },
       { path: paths.accounts, content: () => toAccountRules(snapshot, lists).text, absent: RULES },
@@ -84,6 +85,7 @@ const RULES: FileOwnership = { ...OWN, mode: 0o644 };
 interface Context {
   readonly configuration: MercurialConfiguration;
   readonly repositories: Repositories;
+  readonly probe: WebProbe;
   readonly accountFiles: (snapshot: Snapshot, incoming: readonly HeldUser[]) => readonly WantedFile[];
   readonly sharedFiles: (snapshot: Snapshot) => readonly WantedFile[];
 }
@@ -94,19 +96,10 @@ async function toAccount(
 ): Promise<NativeAccount> {
   const account = toAccountName(naming, attributes);
   const keys = listKeys(attributes);
-  const holder = keys.length === 0 ? undefined : findHolder(users.values(), keys, before?.id);
-  if (holder !== undefined) throw new ScimError(409, `an SSH key is ${holder.account}'s already`, "uniqueness");
+  requireOwnKeys(users.values(), keys, before?.id);
   const held = before === undefined ? undefined : secretsOf(before.native).password;
   const hash = password === undefined ? held : await toPasswordHash(password, held);
   return { account, native: toNative({ keys: [...keys], ...(hash === undefined ? {} : { password: hash }) }) };
-}
-
-/** Who else comes in by one of the keys: a key tells one person from another. */
-function findHolder(users: Iterable<HeldUser>, keys: readonly string[], id: string | undefined): HeldUser | undefined {
-  for (const user of users) {
-    if (user.id !== id && secretsOf(user.native).keys.some((key) => keys.includes(key))) return user;
-  }
-  return undefined;
 }
 
 /**
@@ -142,11 +135,22 @@ function isOfPeople({ groups }: Snapshot, id: string): boolean {
 }
 
 async function reconcile(context: Context, snapshot: Snapshot): Promise<readonly string[]> {
-  const problems: string[] = [];
-  for (const file of [...context.accountFiles(snapshot, []), ...context.sharedFiles(snapshot)]) {
-    await replaceFiles([file]).catch((error: unknown) => problems.push(`${file.path}: ${toReason(error)}`));
-  }
-  return [...problems, ...(await context.repositories.reconcile(snapshot))];
+  const { configuration, repositories, probe, accountFiles, sharedFiles } = context;
+  const problems = new Map<string, string>();
+  const found: string[] = [];
+  const write = async (files: readonly WantedFile[]): Promise<void> => {
+    for (const file of files) {
+      problems.delete(file.path);
+      await replaceFiles([file]).catch((error: unknown) => problems.set(file.path, toReason(error)));
+    }
+  };
+  await write([...accountFiles(snapshot, []), ...sharedFiles(snapshot)]);
+  await probe.admit(
+    configuration.repositories.map(({ name }) => name),
+    () => write(accountFiles(snapshot, [])),
+    async () => void found.push(...(await repositories.reconcile(snapshot))),
+  );
+  return [...[...problems].map(([path, reason]) => `${path}: ${reason}`), ...found];
 }
 
 /** What the keys run: repositories by absolute path, and below the folder that holds them all by relative path too. */

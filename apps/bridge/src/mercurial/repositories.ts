@@ -31,7 +31,10 @@ export interface Repositories {
   findProblem(name: string): string | undefined;
   /** Those whose rules a change touches. */
   listAffected(change: NativeChange): readonly MercurialRepository[];
-  /** Writes and proves the rules of some; where one cannot be proved its file is as it was, and the reason is returned. */
+  /**
+   * Writes and proves the rules of some. Where one cannot be proved its file is as it was and the reason is returned; a
+   * change of groups is then nowhere, one of accounts in all the others.
+   */
   apply(snapshot: Snapshot, affected: readonly MercurialRepository[], touched: Touched): Promise<string | undefined>;
   /** Writes and proves the rules of all, hgrc included; returns what could not be. */
   reconcile(snapshot: Snapshot): Promise<readonly string[]>;
@@ -44,20 +47,25 @@ export function createRepositories(options: RepositoriesOptions): Repositories {
     findProblem: (name) => problems.get(name),
     listAffected: (change) => repositories.filter(({ name }) => isAffected(name, change)),
     async apply(snapshot, affected, touched) {
+      const isOfAccounts = touched.users.size > 0;
       const done: Undo[] = [];
       // What all share is proved by one that has no problem of its own.
       const sample = repositories.filter(({ name }) => !problems.has(name)).slice(0, 1);
+      let refusal: string | undefined;
       for (const repository of affected.length > 0 ? affected : sample) {
-        const result = await applyTo(options, repository, { snapshot, touched });
+        // A problem that stands has just been looked at; groups are not changed over it.
+        const known = isOfAccounts ? undefined : problems.get(repository.name);
+        const result = known ?? (await applyTo(options, repository, { snapshot, touched }));
         if (typeof result === "function") {
           done.push(result);
           continue;
         }
         problems.set(repository.name, result);
-        for (const undo of done.toReversed()) await undo();
-        return result;
+        refusal ??= result;
+        if (!isOfAccounts) break;
       }
-      return undefined;
+      if (refusal !== undefined && !isOfAccounts) for (const undo of done.toReversed()) await undo();
+      return refusal;
     },
     async reconcile(snapshot) {
       for (const repository of repositories) {

@@ -4,13 +4,17 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { CommandError, EXIT } from "../context.ts";
 
-/** The Debian packages they come in. */
+/** The Debian packages they come in; several where one needs another. */
 const PACKAGES = {
   git: "git",
   hg: "mercurial",
   "redis-server": "redis-server",
   pg_ctlcluster: "postgresql",
   chromium: "chromium",
+  nginx: "nginx-light",
+  uwsgi: "uwsgi-core uwsgi-plugin-python3",
+  sshd: "openssh-server",
+  gitolite: "gitolite3",
 } as const;
 
 export type Tool = keyof typeof PACKAGES;
@@ -40,11 +44,13 @@ export async function ensureTools(tools: readonly Tool[], say: (line: string) =>
 }
 
 function listMissing(tools: readonly Tool[]): readonly string[] {
-  return tools.flatMap((tool) => (isOnPath(tool) ? [] : [PACKAGES[tool]]));
+  return tools.flatMap((tool) => (isOnPath(tool) ? [] : PACKAGES[tool].split(" ")));
 }
 
 function isOnPath(program: string): boolean {
-  return (process.env["PATH"] ?? "").split(delimiter).some((directory) => existsSync(join(directory, program)));
+  // Servers lie where only root looks for programs.
+  const directories = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin"];
+  return directories.some((directory) => existsSync(join(directory, program)));
 }
 
 function install(packages: readonly string[]): void {

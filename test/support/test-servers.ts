@@ -1,0 +1,77 @@
+/** Servers of a test: started on loopback, ended with it, never by name. */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { vi } from "vitest";
+
+const run = promisify(execFile);
+
+interface SshdOptions {
+  readonly directory: string;
+  readonly port: number;
+  readonly authorizedKeys: string;
+  readonly settings?: readonly string[];
+}
+
+/** A real sshd with a host key of its own; `settings` are further lines of its configuration. */
+export async function startSshd(
+  stack: AsyncDisposableStack,
+  { directory, port, authorizedKeys, settings = [] }: SshdOptions,
+): Promise<void> {
+  const hostKey = join(directory, "host-key");
+  await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", hostKey]);
+  // sshd gives up its rights in this directory; the package makes it at boot only.
+  if (process.getuid?.() === 0) await mkdir("/run/sshd", { recursive: true, mode: 0o755 });
+  const file = join(directory, "sshd_config");
+  const lines = [
+    `Port ${port}`,
+    "ListenAddress 127.0.0.1",
+    `HostKey ${hostKey}`,
+    `AuthorizedKeysFile ${authorizedKeys}`,
+  ];
+  lines.push(
+    "PermitRootLogin yes",
+    "StrictModes no",
+    "UsePAM no",
+    "PasswordAuthentication no",
+    `PidFile ${join(directory, "sshd.pid")}`,
+  );
+  lines.push(...settings);
+  await writeFile(file, `${lines.join("\n")}\n`);
+  const log = join(directory, "sshd.log");
+  own(stack, spawn("/usr/sbin/sshd", ["-D", "-f", file, "-E", log], { stdio: "ignore" }));
+  await vi.waitFor(() => reach(port), { timeout: 20_000, interval: 50 });
+}
+
+/** Ends the process with the stack. */
+export function own(stack: AsyncDisposableStack, child: ChildProcess): void {
+  const ended = once(child, "exit");
+  stack.defer(async () => {
+    child.kill("SIGTERM");
+    await ended;
+  });
+}
+
+/** Connects once. @throws when nobody listens */
+export async function reach(target: number | string): Promise<void> {
+  const socket = typeof target === "number" ? connect(target, "127.0.0.1") : connect(target);
+  try {
+    await once(socket, "connect");
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** A port of loopback that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+  server.close();
+  await once(server, "close");
+  return port;
+}
