@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { type BridgeUnderTest, entitlementBody, SSH_KEYS, startTestBridge } from "../support/bridge.ts";
 import { type GitoliteHost, startGitoliteHost } from "../support/gitolite-host.ts";
 
-describe("a gitolite host behind SCIM", () => {
+describe("a gitolite host behind SCIM", { timeout: 300_000 }, () => {
   const stack = new AsyncDisposableStack();
   let host: GitoliteHost;
   let scim: BridgeUnderTest;
@@ -35,7 +35,7 @@ describe("a gitolite host behind SCIM", () => {
     host = stack.use(await startGitoliteHost(directory));
     await host.connect("", fileOf("list-groups"), conf);
     scim = stack.use(await startTestBridge({ directory, section: section() }));
-  });
+  }, 300_000);
 
   afterAll(() => stack.disposeAsync());
 

@@ -10,7 +10,7 @@ const accepted = { http: "accepted", ssh: "accepted" };
 const refused = { http: expect.stringMatching(/^refused/u), ssh: expect.stringMatching(/^refused/u) };
 const password = (account: string): string => `password-of-${account}`;
 
-describe("a Mercurial host behind SCIM", () => {
+describe("a Mercurial host behind SCIM", { timeout: 300_000 }, () => {
   const stack = new AsyncDisposableStack();
   let host: HgHost;
   let scim: BridgeUnderTest;
@@ -59,7 +59,7 @@ describe("a Mercurial host behind SCIM", () => {
     await writeFile(host.authorizedKeys, "# by hand\n");
     scim = stack.use(await startTestBridge({ directory, section: web() }));
     for (const account of ["alice", "bob", "carol"]) await addPerson(account);
-  });
+  }, 300_000);
 
   afterAll(() => stack.disposeAsync());
 

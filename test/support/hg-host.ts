@@ -5,8 +5,7 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { vi } from "vitest";
-import { freePort, own, reach, startSshd } from "./test-servers.ts";
+import { freePort, own, startSshd, untilListening } from "./test-servers.ts";
 
 const run = promisify(execFile);
 
@@ -186,7 +185,7 @@ http {
   const file = join(directory, "nginx.conf");
   await writeFile(file, configuration);
   own(stack, spawn("/usr/sbin/nginx", ["-c", file, "-p", directory], { stdio: "ignore" }));
-  await vi.waitFor(() => reach(ports.web), { timeout: 20_000, interval: 50 });
+  await untilListening(ports.web);
 }
 
 async function startUwsgi(
@@ -200,7 +199,7 @@ async function startUwsgi(
   const args = ["--plugin", "python3", "--wsgi-file", file, "--socket", path, "--chmod-socket=666", "--processes", "2"];
   const surroundings = { PATH: process.env["PATH"], HOME: join(directory, "home"), LANG: "C.UTF-8", HGWEB: target };
   const child = spawn(
-    "uwsgi",
+    "/usr/bin/uwsgi",
     [...args, "--master", "--need-app", "--die-on-term", "--disable-logging", "--logto", `${path}.log`],
     {
       env: surroundings,
@@ -208,5 +207,5 @@ async function startUwsgi(
     },
   );
   own(stack, child);
-  await vi.waitFor(() => reach(path), { timeout: 20_000, interval: 50 });
+  await untilListening(path);
 }

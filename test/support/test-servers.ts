@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
-import { vi } from "vitest";
 
 const run = promisify(execFile);
 
@@ -43,7 +43,7 @@ export async function startSshd(
   await writeFile(file, `${lines.join("\n")}\n`);
   const log = join(directory, "sshd.log");
   own(stack, spawn("/usr/sbin/sshd", ["-D", "-f", file, "-E", log], { stdio: "ignore" }));
-  await vi.waitFor(() => reach(port), { timeout: 20_000, interval: 50 });
+  await untilListening(port);
 }
 
 /** Ends the process with the stack. */
@@ -55,13 +55,22 @@ export function own(stack: AsyncDisposableStack, child: ChildProcess): void {
   });
 }
 
-/** Connects once. @throws when nobody listens */
-export async function reach(target: number | string): Promise<void> {
-  const socket = typeof target === "number" ? connect(target, "127.0.0.1") : connect(target);
-  try {
-    await once(socket, "connect");
-  } finally {
-    socket.destroy();
+const LISTENING_MS = 30_000;
+
+/** Resolves when somebody listens at the port of loopback, or the socket. @throws when nobody does within 30 s */
+export async function untilListening(target: number | string): Promise<void> {
+  const end = performance.now() + LISTENING_MS;
+  for (;;) {
+    const socket = typeof target === "number" ? connect(target, "127.0.0.1") : connect(target);
+    try {
+      await once(socket, "connect");
+      return;
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await setTimeout(50);
+    } finally {
+      socket.destroy();
+    }
   }
 }
 
