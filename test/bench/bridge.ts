@@ -20,10 +20,10 @@ export interface BridgeFigures {
 
 const USERS = 5_000;
 const GROUPS = 500;
-const REPOSITORIES = 10;
+const REPOSITORIES = 2;
 const MEMBERS = 50;
 const PATCHES = 100;
-const PUSHES = 5;
+const PUSHES = 3;
 const meta = { version: 1, created: "2026-01-01T00:00:00.000Z", lastModified: "2026-01-01T00:00:00.000Z" };
 
 /** Runs hosts and bridges of its own below the directory, which must be one that other users may enter. */
@@ -77,7 +77,7 @@ async function benchGitolite(directory: string) {
   });
   const group = await scim.govern({ repository: "acme/web", branch: "main", vcs: "git" }, []);
   const push = async () => requireAccepted(await host.push("web", "main", key));
-  return timePushes(scim, { group, id, prepare: async () => "", push });
+  return await timePushes(scim, { group, id, prepare: async () => "", push });
 }
 
 interface Pushing {
@@ -105,8 +105,8 @@ async function timePushes(scim: BridgeUnderTest, { group, id, prepare, push }: P
 }
 
 async function addMember(scim: BridgeUnderTest, group: string, id: string): Promise<void> {
-  const { status } = await scim.patch(`/Groups/${group}`, { op: "add", path: "members", value: [{ value: id }] });
-  if (status !== 200 && status !== 204) throw new Error(`PATCH answered ${status}`);
+  const { status, json } = await scim.patch(`/Groups/${group}`, { op: "add", path: "members", value: [{ value: id }] });
+  if (status !== 200 && status !== 204) throw new Error(`PATCH answered ${status}: ${String(json["detail"])}`);
 }
 
 async function time(run: () => Promise<unknown>): Promise<number> {

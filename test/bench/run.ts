@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { benchBridge } from "./bridge.ts";
 import { benchDecisions, benchPushes } from "./enforce.ts";
 import { benchFanOut } from "./fan-out.ts";
 import { benchHooks } from "./hooks.ts";
@@ -47,6 +48,12 @@ try {
   const fanOut = await benchFanOut(directory);
   report("index of 10,000 branches, after a policy version", fanOut.index, "ms");
   for (const [what, figures] of fanOut.changes) report(`one of 50,000 users changes, ${what}`, figures, "ms");
+  const bridge = await benchBridge(await mkdtemp(join(directory, "bridge-")));
+  report("Mercurial bridge, PATCH of one member, 5,000 users", bridge.patch, "ms");
+  report("Mercurial, a change of members and the push that it lets in", bridge.hgPush, "ms");
+  report("Mercurial, the push alone", bridge.hgPushAlone, "ms");
+  report("gitolite, a change of members and the push that it lets in", bridge.gitPush, "ms");
+  report("gitolite, the push alone", bridge.gitPushAlone, "ms");
 } finally {
   await rm(directory, { recursive: true, force: true });
 }

@@ -42,10 +42,18 @@ def read(ui, untrusted):
     return settings
 
 
+def matches(ui, user, section, name):
+    """As acl.buildmatch, which reads the groups of every key: here those that speak of this name alone."""
+    if not ui.has_section(section):
+        return None
+    values = dict(ui.configitems(section))
+    return any(key in values and acl._usermatch(ui, user, values[key]) for key in (name, b"*"))
+
+
 def judge(ui, user, kind, name):
-    allow = acl.buildmatch(ui, None, user, b"acl.allow." + kind)
-    deny = acl.buildmatch(ui, None, user, b"acl.deny." + kind)
-    return not (deny and deny(name)) and not (allow and not allow(name))
+    if matches(ui, user, b"acl.deny." + kind, name):
+        return False
+    return matches(ui, user, b"acl.allow." + kind, name) is not False
 
 
 def answer(question):

@@ -106,7 +106,8 @@ async function toAccount(
  * Accounts first: who is deactivated is out by http and ssh before any rule is written, and stays out whatever becomes
  * of the rules. A change of groups that a repository does not take is put back.
  */
-async function apply(context: Context, { before, after, touched }: NativeChange): Promise<void> {
+async function apply(context: Context, change: NativeChange): Promise<void> {
+  const { before, after, touched } = change;
   const { repositories } = context;
   const isOfAccounts = touched.users.size > 0;
   const incoming = [...touched.users].flatMap((id) => {
@@ -121,8 +122,8 @@ async function apply(context: Context, { before, after, touched }: NativeChange)
   const undo = await replaceFiles(files).catch((error: unknown) => {
     throw toRefusal(error);
   });
-  const affected = repositories.listAffected({ before, after, touched });
-  const refusal = await repositories.apply(after, affected, touched);
+  const affected = repositories.listAffected(change);
+  const refusal = await repositories.apply(change, affected);
   // What is said of an account is so; that a repository names it still is a problem of the repository.
   if (refusal === undefined || isOfAccounts) return;
   await undo();

@@ -1,8 +1,8 @@
 /** Proves that a repository's rules are in force: by what Mercurial reads as each user that serves it, and by what acl then decides. */
 import { join } from "node:path";
 import { NOBODY } from "../accounts/account-name.ts";
-import { findEntitlement } from "../state/entitlement.ts";
-import { type HeldGroup, listActiveUsers, type Snapshot } from "../state/snapshot.ts";
+import { findEntitlement, type GroupEntitlement } from "../state/entitlement.ts";
+import { type HeldGroup, type HeldUser, listActiveUsers, type Snapshot } from "../state/snapshot.ts";
 import { type AclAnswer, type AclQuestion, type AskMercurial, createAskMercurial } from "./ask-mercurial.ts";
 import type { MercurialRepository } from "./configuration.ts";
 import type { MercurialHost, UnixUser } from "./host.ts";
@@ -19,9 +19,6 @@ export interface RuleProver extends AsyncDisposable {
     questions: readonly KnownQuestion[],
   ): Promise<string | undefined>;
 }
-
-/** Members of a touched group that Mercurial is asked about one by one; the settings are compared whole. */
-const MAX_ASKED = 50;
 
 export function createRuleProver({ python, serversOf }: MercurialHost): RuleProver {
   const askers = new Map<string, AskMercurial>();
@@ -78,31 +75,41 @@ function judge({ repository, user, wanted, questions }: Judged, answer: AclAnswe
   return `acl itself ${wrong.isAllowed ? "denies" : "allows"} ${wrong.account} on ${wrong.name}, which it must not`;
 }
 
-/** Who must be let through, and who must not: nobody's name stands for everybody else. */
+/** Of each kind, those that Mercurial is asked about one by one; the settings are compared whole. */
+const MAX_ASKED = 2;
+
+/**
+ * Who must be let through, and who must not: first of all those whom the change adds and removes. A name that nobody has
+ * stands for everybody else.
+ */
 export function listQuestions(
   { name }: MercurialRepository,
   snapshot: Snapshot,
-  group: HeldGroup,
+  { group, before }: { readonly group: HeldGroup; readonly before: HeldGroup | undefined },
 ): readonly KnownQuestion[] {
   const entitlement = findEntitlement(group.attributes);
   if (entitlement?.repository !== name || entitlement.entitlement !== "push") return [];
-  const isNewer = (other: HeldGroup): boolean => {
-    const theirs = findEntitlement(other.attributes);
-    const isTwin =
-      theirs?.repository === name && theirs.entitlement === "push" && theirs.refType === entitlement.refType;
-    return isTwin && theirs.branch === entitlement.branch && other.id > group.id;
-  };
-  if ([...snapshot.groups.values()].some(isNewer)) return [];
+  if ([...snapshot.groups.values()].some((other) => isNewer(other, group, entitlement))) return [];
   const kind = entitlement.refType === "bookmark" ? "bookmarks" : "branches";
   const question = (account: string, isAllowed: boolean) =>
     ({ account, kind, name: entitlement.branch, isAllowed }) as const;
-  const members = listActiveUsers(snapshot, group).slice(0, MAX_ASKED);
-  const outsider = [...snapshot.users.values()].find(({ id }) => !group.members.has(id));
+  const isAdded = ({ id }: HeldUser): boolean => before?.members.has(id) !== true;
+  const members = listActiveUsers(snapshot, group).toSorted((a, b) => Number(isAdded(b)) - Number(isAdded(a)));
+  const removed = [...(before?.members ?? [])].filter((id) => !group.members.has(id));
+  const outsiders = removed.slice(0, MAX_ASKED).flatMap((id) => snapshot.users.get(id) ?? []);
   return [
     question(`${NOBODY}-else`, false),
-    ...members.map(({ account }) => question(account, true)),
-    ...(outsider === undefined ? [] : [question(outsider.account, false)]),
+    ...members.slice(0, MAX_ASKED).map(({ account }) => question(account, true)),
+    ...outsiders.map(({ account }) => question(account, false)),
   ];
+}
+
+/** Whether another group decides for the same branch: of several, the newest does. */
+function isNewer(other: HeldGroup, { id }: HeldGroup, entitlement: GroupEntitlement): boolean {
+  if (other.id <= id) return false;
+  const theirs = findEntitlement(other.attributes);
+  if (theirs?.entitlement !== "push" || theirs.repository !== entitlement.repository) return false;
+  return theirs.refType === entitlement.refType && theirs.branch === entitlement.branch;
 }
 
 function shorten(text: string): string {

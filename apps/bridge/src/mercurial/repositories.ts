@@ -5,7 +5,7 @@ import { joinBlock, splitBlock } from "../files/managed-block.ts";
 import { replaceFiles, type Undo, type WantedFile } from "../files/replace-files.ts";
 import { findEntitlement } from "../state/entitlement.ts";
 import type { HeldGroup, Snapshot } from "../state/snapshot.ts";
-import type { NativeChange, Touched } from "../target.ts";
+import type { NativeChange } from "../target.ts";
 import type { MercurialConfiguration, MercurialRepository } from "./configuration.ts";
 import type { WebProbe } from "./probe-web.ts";
 import { hgrcOf, listQuestions, type RuleProver } from "./prove-rules.ts";
@@ -35,10 +35,13 @@ export interface Repositories {
    * Writes and proves the rules of some. Where one cannot be proved its file is as it was and the reason is returned; a
    * change of groups is then nowhere, one of accounts in all the others.
    */
-  apply(snapshot: Snapshot, affected: readonly MercurialRepository[], touched: Touched): Promise<string | undefined>;
+  apply(change: NativeChange, affected: readonly MercurialRepository[]): Promise<string | undefined>;
   /** Writes and proves the rules of all, hgrc included; returns what could not be. */
   reconcile(snapshot: Snapshot): Promise<readonly string[]>;
 }
+
+/** Of so many groups of a repository acl is asked at each look; its settings are compared whole. */
+const MAX_GROUPS = 3;
 
 export function createRepositories(options: RepositoriesOptions): Repositories {
   const { repositories } = options.configuration;
@@ -46,8 +49,8 @@ export function createRepositories(options: RepositoriesOptions): Repositories {
   return {
     findProblem: (name) => problems.get(name),
     listAffected: (change) => repositories.filter(({ name }) => isAffected(name, change)),
-    async apply(snapshot, affected, touched) {
-      const isOfAccounts = touched.users.size > 0;
+    async apply(change, affected) {
+      const isOfAccounts = change.touched.users.size > 0;
       const done: Undo[] = [];
       // What all share is proved by one that has no problem of its own.
       const sample = repositories.filter(({ name }) => !problems.has(name)).slice(0, 1);
@@ -55,7 +58,7 @@ export function createRepositories(options: RepositoriesOptions): Repositories {
       for (const repository of affected.length > 0 ? affected : sample) {
         // A problem that stands has just been looked at; groups are not changed over it.
         const known = isOfAccounts ? undefined : problems.get(repository.name);
-        const result = known ?? (await applyTo(options, repository, { snapshot, touched }));
+        const result = known ?? (await applyTo(options, repository, change));
         if (typeof result === "function") {
           done.push(result);
           continue;
@@ -81,12 +84,14 @@ export function createRepositories(options: RepositoriesOptions): Repositories {
 async function applyTo(
   options: RepositoriesOptions,
   repository: MercurialRepository,
-  { snapshot, touched }: { readonly snapshot: Snapshot; readonly touched: Touched },
+  { before, after: snapshot, touched }: NativeChange,
 ): Promise<Undo | string> {
   try {
     const undo = await replaceFiles([rulesFile(options, repository, snapshot)]);
     const groups = [...touched.groups].flatMap((id) => snapshot.groups.get(id) ?? []);
-    const questions = groups.flatMap((group) => listQuestions(repository, snapshot, group));
+    const questions = groups.flatMap((group) =>
+      listQuestions(repository, snapshot, { group, before: before.groups.get(group.id) }),
+    );
     const wanted = toWanted(options, repository, snapshot);
     const fault = await options.prover.findFault(repository, wanted, questions).catch(toReason);
     if (fault === undefined) return undo;
@@ -104,8 +109,12 @@ async function reconcileOne(
 ): Promise<string | undefined> {
   const { prover, probe } = options;
   await replaceFiles([rulesFile(options, repository, snapshot), await hgrcFile(options, repository)]);
-  const groups = [...snapshot.groups.values()];
-  const questions = groups.flatMap((group) => listQuestions(repository, snapshot, group).slice(0, 2));
+  const groups = [...snapshot.groups.values()].filter(
+    ({ attributes }) => findEntitlement(attributes)?.repository === repository.name,
+  );
+  const questions = groups
+    .slice(0, MAX_GROUPS)
+    .flatMap((group) => listQuestions(repository, snapshot, { group, before: undefined }));
   const fault = await prover.findFault(repository, toWanted(options, repository, snapshot), questions);
   if (fault !== undefined) return fault;
   return probe.findFault(repository.name, async () => {
