@@ -158,6 +158,7 @@ final class BranchwardConduit extends Phobject {
         'userName' => $user->getUsername(),
         'realName' => $user->getRealName(),
         'email' => $email ? $email->getAddress() : null,
+        'isEmailVerified' => (bool)$user->getIsEmailVerified(),
         'isDisabled' => (bool)$user->getIsDisabled(),
         'isApproved' => (bool)$user->getIsApproved(),
         'isAdmin' => (bool)$user->getIsAdmin(),

@@ -103,6 +103,15 @@ final class BranchwardUserCreateConduitAPIMethod extends ConduitAPIMethod {
       $editor->makeSystemAgentUser($user, true);
     }
 
+    // Whoever first looks at a user without an image composes one, and saves
+    // the whole row as it was when it was loaded: a user disabled meanwhile is
+    // enabled again. So that is done before anybody knows the user.
+    id(new PhabricatorPeopleQuery())
+      ->setViewer($request->getUser())
+      ->withPHIDs(array($user->getPHID()))
+      ->needProfileImage(true)
+      ->executeOne();
+
     return BranchwardConduit::loadUserDictionary($user->getPHID());
   }
 

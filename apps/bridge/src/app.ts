@@ -1,17 +1,17 @@
 /** A bridge over HTTP: SCIM 2.0 in front of one native system. */
 import { createKoaApp, type Logger } from "@branchward/runtime";
-import { createGroupType, createScimProvider, createUserType } from "@branchward/scim";
+import { createGroupType, createScimProvider, createUserType, type SchemaDefinition } from "@branchward/scim";
 import type Koa from "koa";
 import { createHealthMiddleware } from "./http/health.ts";
 import { createScimMiddleware, MAX_BODY_BYTES, SCIM_BASE_PATH } from "./http/serve-scim.ts";
 import type { TokenCheck } from "./http/tokens.ts";
 import { branchEntitlementSchema } from "./state/entitlement.ts";
 import type { NativeStore } from "./store/native-store.ts";
-import type { NativeTarget } from "./target.ts";
 
 export interface BridgeDeps {
   readonly native: Pick<NativeStore, "store" | "problems">;
-  readonly target: Pick<NativeTarget, "userExtensions">;
+  /** Extensions of User that the native system understands. */
+  readonly userExtensions: readonly SchemaDefinition[];
   readonly tokens: TokenCheck;
   /** Where the bridge is reached, asked at each request since a port may not be known yet. */
   readonly baseUrl: () => string;
@@ -24,11 +24,11 @@ export interface BridgeDeps {
 const MAX_RESULTS = 200;
 const MAX_BULK_OPERATIONS = 1_000;
 
-export function createBridgeApp({ native, target, tokens, baseUrl, log, closing }: BridgeDeps): Koa {
+export function createBridgeApp({ native, userExtensions, tokens, baseUrl, log, closing }: BridgeDeps): Koa {
   const provider = createScimProvider({
     store: native.store,
     types: [
-      createUserType(target.userExtensions, { derivedAttributes: ["groups"] }),
+      createUserType(userExtensions, { derivedAttributes: ["groups"] }),
       createGroupType([branchEntitlementSchema]),
     ],
     baseUrl: () => `${baseUrl()}${SCIM_BASE_PATH}`,

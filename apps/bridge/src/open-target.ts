@@ -5,7 +5,7 @@ import { openMercurial } from "./mercurial/mercurial.ts";
 import type { NativeTarget } from "./target.ts";
 
 export interface OpenTargetOptions {
-  readonly configuration: TargetConfiguration;
+  readonly configuration: Exclude<TargetConfiguration, { kind: "phabricator" }>;
   readonly stateDir: string;
   readonly log: Logger;
 }

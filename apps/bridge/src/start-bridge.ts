@@ -2,11 +2,10 @@
 import { createLogger, type Listener, listen, type Logger } from "@branchward/runtime";
 import { createBridgeApp } from "./app.ts";
 import type { BridgeConfiguration } from "./configuration/types.ts";
-import { openTarget } from "./open-target.ts";
+import { openNative } from "./open-native.ts";
 import { openTokenCheck } from "./http/tokens.ts";
 import { claimDirectory } from "./state/claim-directory.ts";
-import { openStateFile } from "./state/state-file.ts";
-import { type NativeStore, openNativeStore } from "./store/native-store.ts";
+import type { NativeStore } from "./store/native-store.ts";
 
 export interface BridgeOptions {
   readonly configuration: BridgeConfiguration;
@@ -35,17 +34,17 @@ const AUDIT_EVERY_MS = 30_000;
  */
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const { configuration, env, log = createLogger({ level: "warn" }), isRebuild = false } = options;
-  const { target: kind, stateDir, host, port } = configuration;
+  const { target, stateDir, host, port } = configuration;
   await using stack = new AsyncDisposableStack();
   const closing = new AbortController();
   stack.use(await claimDirectory(stateDir));
   const tokens = await openTokenCheck({ references: configuration.token, env, log, now: () => performance.now() });
-  const target = stack.use(await openTarget({ configuration: kind, stateDir, log }));
-  const stateFile = openStateFile(stateDir, kind.kind);
-  const native = await openNativeStore({ target, stateFile, now: Date.now, isRebuild });
+  const { native, userExtensions } = stack.use(
+    await openNative({ configuration: target, stateDir, env, log, isRebuild }),
+  );
   const reached: { listener: Listener | undefined } = { listener: undefined };
   const baseUrl = (): string => reached.listener?.url ?? "";
-  const app = createBridgeApp({ native, target, tokens, baseUrl, log, closing: closing.signal });
+  const app = createBridgeApp({ native, userExtensions, tokens, baseUrl, log, closing: closing.signal });
   const listener = stack.use(await listen(app.callback(), host, port));
   reached.listener = listener;
   stack.use(startAudits(native, log, options.auditEveryMs ?? AUDIT_EVERY_MS));

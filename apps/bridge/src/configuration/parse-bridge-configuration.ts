@@ -10,6 +10,7 @@ import {
 import { z } from "zod";
 import { readGitolite } from "../gitolite/configuration.ts";
 import { readMercurial } from "../mercurial/configuration.ts";
+import { readPhabricator } from "../phabricator/configuration.ts";
 import * as field from "./fields.ts";
 import type { BridgeConfiguration, TargetConfiguration } from "./types.ts";
 
@@ -19,10 +20,11 @@ const SECTIONS: {
 } = {
   mercurial: (reader, node) => ({ kind: "mercurial", ...readMercurial(reader, node) }),
   gitolite: (reader, node) => ({ kind: "gitolite", ...readGitolite(reader, node) }),
+  phabricator: (reader, node) => ({ kind: "phabricator", ...readPhabricator(reader, node) }),
 };
 
 /** Which native systems a bridge can stand in front of. */
-export const TARGET_KINDS: readonly TargetConfiguration["kind"][] = ["mercurial", "gitolite"];
+export const TARGET_KINDS: readonly TargetConfiguration["kind"][] = ["mercurial", "gitolite", "phabricator"];
 
 /** Every problem of `bridge.yaml` at once, sorted by line, or the configuration with defaults filled in. */
 export function parseBridgeConfiguration(
@@ -44,6 +46,7 @@ function readBridge(reader: Reader, root: ConfigurationNode): BridgeConfiguratio
     state: field.path,
     mercurial: z.unknown(),
     gitolite: z.unknown(),
+    phabricator: z.unknown(),
   });
   const given = TARGET_KINDS.filter((kind) => childOf(root, kind).value !== undefined);
   const [kind] = given;

@@ -2,11 +2,13 @@
 import type { SecretReference } from "@branchward/core";
 import type { GitoliteConfiguration } from "../gitolite/configuration.ts";
 import type { MercurialConfiguration } from "../mercurial/configuration.ts";
+import type { PhabricatorConfiguration } from "../phabricator/configuration.ts";
 
 /** Which native system stands behind a bridge; the name is also the key of its section. */
 export type TargetConfiguration =
   | ({ readonly kind: "mercurial" } & MercurialConfiguration)
-  | ({ readonly kind: "gitolite" } & GitoliteConfiguration);
+  | ({ readonly kind: "gitolite" } & GitoliteConfiguration)
+  | ({ readonly kind: "phabricator" } & PhabricatorConfiguration);
 
 export interface BridgeConfiguration {
   /** As cited in messages. */
