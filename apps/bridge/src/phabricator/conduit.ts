@@ -40,6 +40,7 @@ export class ConduitError extends UpstreamError {
   readonly reason: string;
   /** Whether the call may have changed something all the same. */
   readonly outcomeUnknown: boolean;
+  readonly #method: string;
 
   constructor(method: string, failure: ConduitFailure) {
     const { kind, reason, errorCode, outcomeUnknown = false, cause } = failure;
@@ -49,6 +50,13 @@ export class ConduitError extends UpstreamError {
     this.reason = reason;
     this.errorCode = errorCode;
     this.outcomeUnknown = outcomeUnknown;
+    this.#method = method;
+  }
+
+  /** The same, of a look at a change whose outcome it left unknown. */
+  asUnknown(): ConduitError {
+    const { kind, reason, errorCode } = this;
+    return new ConduitError(this.#method, { kind, reason, errorCode, outcomeUnknown: true, cause: this });
   }
 }
 

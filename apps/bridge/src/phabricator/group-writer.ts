@@ -20,7 +20,7 @@ import { findRuleDraft, type RuleDraft } from "./entitlement-rule.ts";
 import { intentPrefix, isDeleted, isPending, type Ledger } from "./ledger.ts";
 import type { Phabricator } from "./phabricator.ts";
 import type { Project } from "./projects.ts";
-import { stands } from "./push-rules.ts";
+import { findUnlimited, putLimit, restoreLimit } from "./push-limits.ts";
 import { textOf } from "../state/text-of.ts";
 
 /** What the writer works with. */
@@ -46,7 +46,7 @@ const maxNameBytes = 128;
 /** Makes the writer of groups. */
 export function createGroupWriter(options: GroupWriterOptions): GroupWriter {
   return {
-    look: (id) => lookGroup(options, id),
+    look: async (id) => (await lookGroup(options, id))?.held,
     create: async (context, state) => show(options, await createGroup(options, context, state), "all"),
     update: (context, id, update) => updateGroup(options, { context, id, update }),
     delete: (context, id, check) => deleteGroup(options, { context, id, check }),
@@ -57,21 +57,27 @@ function show({ ledger }: GroupWriterOptions, group: HeldGroup, members: MemberR
   return toStoredGroup(ledger.get(), group, members);
 }
 
-async function lookGroup({ phabricator, ledger }: GroupWriterOptions, id: string): Promise<HeldGroup | undefined> {
+/** A group and the project that it was read from. */
+interface Looked {
+  readonly held: HeldGroup;
+  readonly project: Project;
+}
+
+async function lookGroup({ phabricator, ledger }: GroupWriterOptions, id: string): Promise<Looked | undefined> {
   const held = ledger.get().groups.get(id);
   if (held === undefined || held.id.startsWith(intentPrefix)) return undefined;
   const [project] = await phabricator.projects.find([id]);
-  if (project !== undefined && !project.isArchived) return ledger.noteProject(held, project);
+  if (project !== undefined && !project.isArchived) return { held: ledger.noteProject(held, project), project };
   // Archived or destroyed by an administrator of the server.
   await ledger.drop(id);
   return undefined;
 }
 
-async function getGroup(options: GroupWriterOptions, context: BridgeContext, id: string): Promise<HeldGroup> {
-  const group = await lookGroup(options, id);
-  if (group === undefined) throw new ScimError(404, `no Group with id ${id}`);
-  requireFence(context, group);
-  return group;
+async function getGroup(options: GroupWriterOptions, context: BridgeContext, id: string): Promise<Looked> {
+  const looked = await lookGroup(options, id);
+  if (looked === undefined) throw new ScimError(404, `no Group with id ${id}`);
+  requireFence(context, looked.held);
+  return looked;
 }
 
 async function createGroup(
@@ -99,7 +105,8 @@ async function updateGroup(
   request: { readonly context: BridgeContext; readonly id: string; readonly update: ResourceUpdate },
 ): Promise<StoredResource> {
   const { context, id, update } = request;
-  const held = await getGroup(options, context, id);
+  const looked = await getGroup(options, context, id);
+  const { held } = looked;
   const state = update.change(show(options, held, update.readMembers));
   const members = applyDelta(held.members, state.members);
   const fence = context.fence ?? held.fence;
@@ -108,7 +115,7 @@ async function updateGroup(
     if (fence > held.fence) await options.ledger.putGroup({ ...held, fence });
     return show(options, held, update.returns.members);
   }
-  const wanted = await applyGroup(options, held, { attributes: state.attributes, members });
+  const wanted = await applyGroup(options, looked, { attributes: state.attributes, members });
   const project = await readBack(options, id, wanted);
   const lastModified = new Date(options.now()).toISOString();
   const group = { ...held, attributes: state.attributes, members, fence, version: held.version + 1, lastModified };
@@ -125,11 +132,9 @@ async function deleteGroup(
 ): Promise<void> {
   const { phabricator, ledger } = options;
   const { context, id, check } = request;
-  const held = await getGroup(options, context, id);
+  const { held, project } = await getGroup(options, context, id);
   check(show(options, held, "none"));
   await phabricator.extension.require("archive a project");
-  const [project] = await phabricator.projects.find([id]);
-  if (project === undefined) return ledger.drop(id);
   // Nobody is left in it before the branch is free again: what fails halfway is closed.
   await phabricator.projects.edit(id, { removeMembers: project.members });
   await releaseBranch(phabricator, held);
@@ -185,11 +190,13 @@ async function makeProject(options: GroupWriterOptions, intent: HeldGroup, phids
   const before = await phabricator.projects.list();
   await ledger.putGroup(intent);
   try {
-    return await phabricator.projects.create(name, phids, new Set(before.map(({ phid }) => phid)));
-  } catch (error) {
-    throw await toTaken(phabricator, error);
-  } finally {
+    const id = await phabricator.projects.create(name, phids, new Set(before.map(({ phid }) => phid)));
     await ledger.drop(intent.id);
+    return id;
+  } catch (error) {
+    // Where it may have been made the intent stays: the next look at the server finds it.
+    if (!(error instanceof ConduitError && error.outcomeUnknown)) await ledger.drop(intent.id);
+    throw await toTaken(phabricator, error);
   }
 }
 
@@ -200,7 +207,7 @@ async function limitOrUndo(
   project: Project,
 ): Promise<void> {
   try {
-    await phabricator.rules.put(rule);
+    await putLimit(phabricator, rule);
   } catch (error) {
     await retire(phabricator, project);
     throw error;
@@ -209,7 +216,7 @@ async function limitOrUndo(
 
 async function applyGroup(
   options: GroupWriterOptions,
-  held: HeldGroup,
+  { held, project }: Looked,
   next: { readonly attributes: JsonObject; readonly members: ReadonlySet<string> },
 ): Promise<Wanted> {
   const { phabricator, ledger } = options;
@@ -221,39 +228,25 @@ async function applyGroup(
     ledger,
     [...next.members].filter((id) => !held.members.has(id)),
   );
-  const [project] = await projects.find([held.id]);
-  if (project === undefined) throw new ScimError(404, `no Group with id ${held.id}`);
   const removed = [...held.members].filter((id) => !next.members.has(id)).map((id) => phidOf(ledger, id) ?? id);
-  const draft = await findRuleDraft(phabricator.repositories, next.attributes);
+  const isSameBranch = isDeepStrictEqual(findEntitlement(next.attributes), findEntitlement(held.attributes));
+  const draft = isSameBranch ? undefined : await findRuleDraft(phabricator.repositories, next.attributes);
   // Removals wait for nothing, and a rule stands before anybody is let in.
   await projects.edit(held.id, { removeMembers: removed, ...(project.isClosed ? {} : { close: true }) });
-  if (draft !== undefined) await restore(phabricator, { ...draft, project: held.id });
+  if (draft !== undefined) await putLimit(phabricator, { ...draft, project: held.id });
+  else if (added.length > 0)
+    for (const group of await findUnlimited(phabricator, [held])) await restoreLimit(phabricator, group);
   const isRenamed = project.name !== name;
   try {
     await projects.edit(held.id, { ...(isRenamed ? { name } : {}), addMembers: added });
   } catch (error) {
     throw await toTaken(phabricator, error);
   }
-  if (isRenamed && draft !== undefined && project.hashtag !== undefined)
+  const isEntitlement = findEntitlement(next.attributes) !== undefined;
+  if (isRenamed && isEntitlement && project.hashtag !== undefined)
     await projects.releaseHashtag(held.id, project.hashtag);
   const kept = project.members.filter((phid) => !removed.includes(phid));
   return { name, members: [...new Set([...kept, ...added])] };
-}
-
-/** Writes the rule where it does not stand as it shall. */
-export async function restore(
-  phabricator: Phabricator,
-  rule: RuleDraft & { readonly project: string },
-): Promise<boolean> {
-  const found = await phabricator.rules.find([rule.name]);
-  if (found.some((each) => stands(each, rule))) return false;
-  await phabricator.rules.put(rule);
-  for (const stray of found) {
-    const { repository, ref } = stray;
-    if (repository === undefined || repository === rule.repository || stray.isDisabled || ref === undefined) continue;
-    await phabricator.rules.disable({ ...rule, repository, ref });
-  }
-  return true;
 }
 
 /** Archives a project and frees its name for another one. */
@@ -286,8 +279,12 @@ function requireName(ledger: Ledger, attributes: JsonObject, id: string | undefi
 }
 
 function requireSameKind(before: JsonObject, after: JsonObject): void {
-  if ((findEntitlement(before) === undefined) === (findEntitlement(after) === undefined)) return;
-  throw new ScimError(400, "a group does not turn into an entitlement group, nor back", "mutability");
+  const isEntitlement = findEntitlement(after) !== undefined;
+  if ((findEntitlement(before) !== undefined) !== isEntitlement)
+    throw new ScimError(400, "a group does not turn into an entitlement group, nor back", "mutability");
+  // Its rule is found by it.
+  if (isEntitlement && before["externalId"] !== after["externalId"])
+    throw new ScimError(400, "an entitlement group keeps its externalId", "mutability");
 }
 
 /** Phabricator takes any PHID as a member and keeps it, so that only known users may pass. */

@@ -2,7 +2,6 @@
  * A `ScimStore` over Phabricator. The server is the record: what is shown was read from it, and what is written is read
  * back from it before it is answered. The bridge keeps beside it what Phabricator has no place for.
  */
-import { branchEntitlementSchema } from "@branchward/core";
 import type { Filter, ListQuery, ResourcePage, ResourceType, ScimStore } from "@branchward/scim";
 import { ScimError } from "@branchward/scim";
 import { type HeldGroup, type HeldUser, type Snapshot } from "../state/snapshot.ts";
@@ -12,10 +11,10 @@ import { listPage } from "../store/list-page.ts";
 import { createLock } from "../store/locked.ts";
 import { toStoredGroup, toStoredUser } from "../store/render.ts";
 import { ConduitError } from "./conduit.ts";
-import { findRuleDraft, isGuarding } from "./entitlement-rule.ts";
-import { createGroupWriter, restore, type GroupWriter } from "./group-writer.ts";
+import { createGroupWriter, type GroupWriter } from "./group-writer.ts";
 import { createLedger, intentPrefix, isDeleted, type Ledger } from "./ledger.ts";
 import type { Phabricator } from "./phabricator.ts";
+import { findUnlimited, listLimiting, restoreLimit } from "./push-limits.ts";
 import { refresh } from "./refresh.ts";
 import { inScimTerms } from "./scim-error.ts";
 import { createUserWriter, type UserWriter } from "./user-writer.ts";
@@ -119,16 +118,15 @@ function createStore(parts: Parts): ScimStore<BridgeContext> {
  * @throws ScimError 503 without the extension; 400 for what cannot be enforced any more
  */
 async function guard({ phabricator, lock }: Parts, groups: readonly HeldGroup[]): Promise<void> {
-  const limiting = groups.filter(({ attributes }) => attributes[branchEntitlementSchema] !== undefined);
-  if (limiting.length === 0) return;
-  if (!(await phabricator.extension.isInstalled()))
+  if (listLimiting(groups).length === 0) return;
+  for (const group of await findUnlimited(phabricator, groups).catch(toUntold))
+    await lock(() => restoreLimit(phabricator, group));
+}
+
+function toUntold(error: unknown): never {
+  if (error instanceof ConduitError && error.kind === "unknown-method")
     throw new ScimError(503, "whether a Herald rule stands cannot be told without the extension");
-  const rules = await phabricator.rules.find(limiting.map(({ attributes }) => textOf(attributes, "externalId")));
-  for (const { id, attributes } of limiting) {
-    const isGuarded = rules.some((rule) => isGuarding(rule, id, attributes));
-    const draft = isGuarded ? undefined : await findRuleDraft(phabricator.repositories, attributes);
-    if (draft !== undefined) await lock(() => restore(phabricator, { ...draft, project: id }));
-  }
+  throw error;
 }
 
 /** Who asks for a user by name may mean an account that was made since the last look. */

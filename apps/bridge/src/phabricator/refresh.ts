@@ -1,12 +1,11 @@
 /** The look at the whole server: what webhooks do not tell, what waits for it, and what somebody loosened. */
-import { branchEntitlementSchema } from "@branchward/core";
 import type { HeldGroup } from "../state/snapshot.ts";
 import type { Account } from "./accounts.ts";
-import { findRuleDraft, toEntitlementAttributes } from "./entitlement-rule.ts";
-import { restore } from "./group-writer.ts";
+import { toEntitlementAttributes } from "./entitlement-rule.ts";
 import { intentPrefix, isPending, type Ledger } from "./ledger.ts";
 import type { Phabricator } from "./phabricator.ts";
 import type { Project } from "./projects.ts";
+import { findUnlimited, isLimited, listLimiting, restoreLimit } from "./push-limits.ts";
 import type { PushRule } from "./push-rules.ts";
 import { toScimError } from "./scim-error.ts";
 import type { UserWriter } from "./user-writer.ts";
@@ -39,7 +38,12 @@ export async function refresh(options: RefreshOptions): Promise<readonly string[
     await ledger.save();
   });
   const unlinked = await linkPending(options);
-  return [...unlinked, ...(hasExtension ? await repair(options) : listUnguarded(ledger))];
+  return [...unlinked, ...(hasExtension ? await repair(options, { projects, rules }) : listUnguarded(ledger))];
+}
+
+interface Seen {
+  readonly projects: readonly Project[];
+  readonly rules: readonly PushRule[];
 }
 
 async function noteAccounts(
@@ -85,6 +89,7 @@ async function noteProjects(
     ledger.noteProject(held, project);
   }
   for (const group of before.values()) {
+    // An intent that is still there by now led to no project.
     const isSame = ledger.get().groups.get(group.id) === group;
     if (isSame && !found.has(group.id)) await ledger.drop(group.id);
   }
@@ -126,22 +131,24 @@ async function linkPending({ ledger, users, lock }: RefreshOptions): Promise<rea
 }
 
 /** Restores what keeps entitlement groups closed: the rule of each, and the policies of its project. */
-async function repair({ phabricator, ledger, lock }: RefreshOptions): Promise<readonly string[]> {
+async function repair(options: RefreshOptions, seen: Seen): Promise<readonly string[]> {
+  const { ledger, lock } = options;
+  const closed = new Set(seen.projects.filter(({ isClosed }) => isClosed).map(({ phid }) => phid));
   const problems: string[] = [];
-  for (const { id } of listEntitlementGroups(ledger)) {
+  for (const group of listLimiting(ledger.get().groups.values())) {
+    if (group.id.startsWith(intentPrefix) || (closed.has(group.id) && isLimited(group, seen.rules))) continue;
     try {
-      problems.push(...(await lock(() => repairGroup(phabricator, ledger, id))));
+      problems.push(...(await lock(() => repairGroup(options, group.id))));
     } catch (error) {
       const known = toScimError(error);
-      problems.push(
-        `the group ${id} could not be put right: ${known instanceof Error ? known.message : String(known)}`,
-      );
+      const why = known instanceof Error ? known.message : String(known);
+      problems.push(`the group ${group.id} could not be put right: ${why}`);
     }
   }
   return problems;
 }
 
-async function repairGroup(phabricator: Phabricator, ledger: Ledger, id: string): Promise<readonly string[]> {
+async function repairGroup({ phabricator, ledger }: RefreshOptions, id: string): Promise<readonly string[]> {
   const group = ledger.get().groups.get(id);
   const [project] = await phabricator.projects.find([id]);
   if (group === undefined || project === undefined) return [];
@@ -151,22 +158,17 @@ async function repairGroup(phabricator: Phabricator, ledger: Ledger, id: string)
     await phabricator.projects.edit(id, { close: true });
     problems.push(`the project ${name} could be joined by others than administrators; closed again`);
   }
-  const draft = await findRuleDraft(phabricator.repositories, group.attributes);
-  if (draft !== undefined && (await restore(phabricator, { ...draft, project: id })))
+  for (const unlimited of await findUnlimited(phabricator, [group])) {
+    await restoreLimit(phabricator, unlimited);
     problems.push(`the Herald rule of ${name} did not stand; restored`);
+  }
   return problems;
 }
 
 /** Without the extension nobody can tell whether the rules still stand. */
 function listUnguarded(ledger: Ledger): readonly string[] {
-  return listEntitlementGroups(ledger).map(
+  return listLimiting(ledger.get().groups.values()).map(
     ({ attributes }) =>
       `the Herald rule of ${textOf(attributes, "displayName")} cannot be looked at without the extension`,
-  );
-}
-
-function listEntitlementGroups(ledger: Ledger): readonly HeldGroup[] {
-  return [...ledger.get().groups.values()].filter(
-    ({ id, attributes }) => !id.startsWith(intentPrefix) && attributes[branchEntitlementSchema] !== undefined,
   );
 }
