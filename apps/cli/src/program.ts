@@ -256,7 +256,7 @@ function addEnrollCommand(hooks: Command, context: CommandContext, done: Run): v
 
 function addBridgeCommands(program: Command, context: CommandContext, done: Run): void {
   const bridge = program.command("bridge").description("SCIM in front of a native system, next to which it runs");
-  for (const kind of ["mercurial", "gitolite"] as const) {
+  for (const kind of ["mercurial", "gitolite", "phabricator"] as const) {
     bridge
       .command(kind)
       .description(BRIDGE_TEXT[kind])
@@ -271,6 +271,7 @@ function addBridgeCommands(program: Command, context: CommandContext, done: Run)
 const BRIDGE_TEXT = {
   mercurial: "accounts, groups and branch rules of a Mercurial host",
   gitolite: "keys, groups and branch rules of a gitolite host",
+  phabricator: "accounts, projects and push rules of a Phabricator or Phorge server",
 } as const;
 
 const HOOK_TEXT = {
