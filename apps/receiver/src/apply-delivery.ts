@@ -29,6 +29,7 @@ import {
   moveCheckout,
   moveCheckouts,
   moveGrants,
+  narrowByRenaming,
   noteActor,
   notify,
   type Queryable,
@@ -105,6 +106,7 @@ export async function applyDelivery(trx: Queryable, deps: ApplyDeps, accepted: A
   }
   const renamed = others.map((branch) => [branch.id, "repository"] as const);
   // Rows of scopes are locked last, in id order.
+  if (others.length > 0) await narrowByRenaming(trx, others);
   const touched = await requestScopesOf(trx, new Map([...renamed, ...checkout.touched, ...registry.touched]));
   const audited = checkout.seen === null ? [] : await requestStaleScopesOf(trx, checkout.seen, deps.minAuditIntervalMs);
   const requested = [...touched, ...audited];

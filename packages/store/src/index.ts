@@ -328,6 +328,7 @@ export {
   listScopesOf,
   listStrictNames,
   listUnreconciled,
+  narrowByRenaming,
   releaseLease,
   renewLease,
   type RequestedScope,

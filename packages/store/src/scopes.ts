@@ -324,6 +324,24 @@ export async function addStrictName(trx: Queryable, incarnationId: string, name:
     .execute();
 }
 
+/** Has whoever loses access on these branches lose it by the renaming of their repository, whatever guards say (rule C1). */
+export async function narrowByRenaming(
+  trx: Queryable,
+  branches: readonly { readonly id: string; readonly name: string }[],
+): Promise<void> {
+  await sql`
+    with locked as (
+      select scopes.id, asked.name
+      from scopes
+      join unnest(${branches.map(({ id }) => id)}::uuid[], ${branches.map(({ name }) => name)}::text[])
+        as asked (incarnation_id, name) using (incarnation_id)
+      order by scopes.id
+      for update of scopes
+    )
+    update scopes set strict_names = array_append(array_remove(strict_names, locked.name), locked.name)
+    from locked where scopes.id = locked.id`.execute(trx);
+}
+
 export interface ScopeState {
   readonly id: string;
   readonly endpoint: string;

@@ -228,12 +228,15 @@ def to_line(text):
 
 def ask(config, user, changes):
     """Decisions and no cause, or none and why; within one time limit, however slowly somebody answers."""
-    outcome = {"cause": "no answer within %d ms" % config["enforce"]["timeoutMs"]}
+    late = "no answer within %d ms" % config["enforce"]["timeoutMs"]
+    outcome = {"cause": late}
 
     def run():
         try:
             outcome["decisions"] = ask_all(config, user, changes)
             outcome["cause"] = None
+        except TimeoutError:
+            outcome["cause"] = late
         except Exception as error:
             outcome["cause"] = re.sub(r"([a-z][a-z0-9+.-]*://)[^/?#\s]*@", r"\1", str(error) or type(error).__name__)
 
