@@ -213,7 +213,7 @@ async function openPair(
   const hooks = { role: "server", env, url: target.url, ...secret, nodePath: process.execPath } as const;
   const plain = await open(join(directory, "plain"));
   const deciding = await open(join(directory, "deciding"));
-  const enforce = { userFrom: null, onUnavailable: null, timeout: "10s", tokenFile: null, token: target.token };
+  const enforce = { userFrom: "env:LOGNAME", onUnavailable: null, timeout: "10s", tokenFile: null, token: target.token };
   await installHooks({ ...hooks, path: plain.server });
   await installHooks({ ...hooks, path: deciding.server, enforce });
   return { plain: plain.push, deciding: deciding.push };
@@ -222,7 +222,7 @@ async function openPair(
 async function openGitRepository(directory: string): Promise<Opened> {
   const server = join(directory, "server.git");
   const clone = join(directory, "clone");
-  const env = { PATH: process.env["PATH"], HOME: directory };
+  const env = { PATH: process.env["PATH"], HOME: directory, LOGNAME: "alice" };
   const git = (...args: readonly string[]) => run("git", args, { cwd: clone, env });
   await mkdir(directory, { recursive: true });
   await run("git", ["init", "--quiet", "--bare", server], { env });
