@@ -213,7 +213,13 @@ async function openPair(
   const hooks = { role: "server", env, url: target.url, ...secret, nodePath: process.execPath } as const;
   const plain = await open(join(directory, "plain"));
   const deciding = await open(join(directory, "deciding"));
-  const enforce = { userFrom: "env:LOGNAME", onUnavailable: null, timeout: "10s", tokenFile: null, token: target.token };
+  const enforce = {
+    userFrom: "env:LOGNAME",
+    onUnavailable: null,
+    timeout: "10s",
+    tokenFile: null,
+    token: target.token,
+  };
   await installHooks({ ...hooks, path: plain.server });
   await installHooks({ ...hooks, path: deciding.server, enforce });
   return { plain: plain.push, deciding: deciding.push };
