@@ -30,8 +30,6 @@ export default defineConfig({
           globalSetup: ["test/support/services.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          // Real servers, browsers and repositories on two busy cores: what fails twice is a defect, and the report names what needed two tries.
-          retry: 1,
         },
       },
     ],

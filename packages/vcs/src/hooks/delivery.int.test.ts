@@ -64,6 +64,35 @@ describe("the agent", () => {
     );
   });
 
+  it("tells when the hook ran, however late its agent started", async () => {
+    const ran = path.join(home, "ran.1");
+    const at = new Date("2026-01-02T03:04:05.678Z");
+    await writeFile(ran, "");
+    await utimes(ran, at, at);
+    const agent = path.join(home, "agent/agent.js");
+    const revision = (await lab.run(work, "git", "rev-parse", "HEAD")).trim();
+    await lab.run(
+      work,
+      "env",
+      `BRANCHWARD_RAN=${ran}`,
+      process.execPath,
+      agent,
+      "post-checkout",
+      revision,
+      revision,
+      "ref: refs/heads/late",
+    );
+    const { raw } = getArrival(await receiver.wait(1), 0);
+    expect(JSON.parse(raw)).toMatchObject({ occurredAt: at.toISOString(), checkout: { name: "late" } });
+    expect(await readdir(home)).not.toContain("ran.1");
+  });
+
+  it("leaves nothing behind of when a hook ran", async () => {
+    await checkout("a");
+    await receiver.wait(1);
+    expect((await readdir(home)).filter((name) => name.startsWith("ran."))).toEqual([]);
+  });
+
   it("sends with the next hook what a process that ended left behind", async () => {
     const left = `${String(Date.now() - 1000).padStart(15, "0")}-0000-left-behind.json`;
     await checkout("a");

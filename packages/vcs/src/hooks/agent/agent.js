@@ -7,6 +7,7 @@ import { openHome } from "./home.js";
 import { sendPending } from "./send.js";
 import { createSpool } from "./spool.js";
 
+const fs = process.getBuiltinModule("node:fs");
 const path = process.getBuiltinModule("node:path");
 const { performance } = process.getBuiltinModule("node:perf_hooks");
 const { randomUUID } = process.getBuiltinModule("node:crypto");
@@ -19,6 +20,14 @@ const observers = {
   transaction: async (hook) => (await import("./hg-transaction.js")).observeTransaction(hook),
 };
 
+/** When the hook ran, by the file that it made then; undefined where it could make none. In milliseconds. */
+function takeTimeOfHook(file) {
+  if (file === undefined) return undefined;
+  const ranAt = fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+  fs.rmSync(file, { force: true });
+  return ranAt;
+}
+
 // The terminal may go away, and Ctrl-C is meant for the user's next command: neither ends what nobody sees.
 for (const signal of ["SIGHUP", "SIGINT", "SIGQUIT"]) process.on(signal, () => undefined);
 
@@ -26,8 +35,8 @@ const home = openHome(path.dirname(import.meta.dirname), process.env);
 try {
   const [name = "", ...args] = process.argv.slice(2);
   const spool = createSpool(home);
-  // The hook ran when this process started; what it saw took a little longer to find out.
-  const at = Math.round(performance.timeOrigin);
+  // What the hook saw takes a little longer to find out.
+  const at = Math.round(takeTimeOfHook(process.env.BRANCHWARD_RAN) ?? performance.timeOrigin);
   const config = home.readJson("config.json");
   const hook = { name, args, env: process.env, cwd: process.cwd(), at, config, home };
   const events = (await observers[name]?.(hook)) ?? [];

@@ -10,7 +10,9 @@ start() {
     { echo "$1: no Node at $node; run: branchward hooks install" >>"$home/agent.log"; } 2>/dev/null
     return
   fi
+  # Its time says when the hook ran: agents of hooks in quick succession may start in another order.
+  { true >"$home/ran.$$"; } 2>/dev/null
   if command -v setsid >/dev/null 2>&1; then detach=setsid; else detach=; fi
-  (trap '' HUP INT QUIT; exec $detach "$node" "$home/agent/agent.js" "$@") <&3 3<&- >/dev/null 2>&1 &
+  (trap '' HUP INT QUIT; BRANCHWARD_RAN=$home/ran.$$ exec $detach "$node" "$home/agent/agent.js" "$@") <&3 3<&- >/dev/null 2>&1 &
 }
 
