@@ -126,6 +126,7 @@ const REMOVAL_TEXT: Readonly<Record<RemovalCause, string>> = {
   deny: "a deny of the policy",
   ceiling: "above the bot's ceiling",
   rename: "the former name's rules count until the rename is verified",
+  renamed: "no rule grants it under the new name",
   deleted: "the branch was deleted",
   closed: "the branch is closed",
   retired: "the endpoint is retired",

@@ -36,6 +36,6 @@ describe("removals that guards keep back", () => {
 
   it("are named for the rename while it is not verified", () => {
     const plan = planSync(inputOf({ desired: desiredOf({ push: ["alice"] }), actual, bindings, isRenaming: true }));
-    expect(plan.operations).toMatchObject([{ removals: [{ cause: "rename" }, { cause: "rename" }] }]);
+    expect(plan.operations).toMatchObject([{ removals: [{ cause: "renamed" }, { cause: "renamed" }] }]);
   });
 });

@@ -263,7 +263,7 @@ function causeOf(input: PlanInput, group: HeldGroup, userId: UserId | null): Rem
   const isTheirs = (each: Exclusion) => each.userId === userId && each.entitlement === group.entitlement;
   const excluded = desired.exclusions.find(isTheirs)?.cause;
   if (excluded !== undefined) return excluded;
-  if (isRenaming) return "rename";
+  if (isRenaming) return "renamed";
   const isMentioned = desired.entitlements.some(({ entitlement }) => entitlement === group.entitlement);
   return isMentioned ? "not-granted" : "unmentioned";
 }

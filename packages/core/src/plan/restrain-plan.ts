@@ -12,6 +12,7 @@ const REVOCATION_CAUSES: ReadonlySet<RemovalCause> = new Set([
   "expired",
   "deny",
   "rename",
+  "renamed",
 ]);
 
 /** True for removals that go ahead of everything (rules C1, C3). */

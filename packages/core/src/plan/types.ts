@@ -77,6 +77,8 @@ export type RemovalCause =
   | "closed"
   | "merged"
   | "retired"
+  /** Not granted under the name that the branch, or its repository, has now: no guard looks at that (rules A5, C1). */
+  | "renamed"
   | "unmentioned"
   | "not-granted";
 
