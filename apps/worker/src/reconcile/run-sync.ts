@@ -9,21 +9,12 @@ import {
   listDisplayNames,
   type Operation,
   type Plan,
-  UnavailableError,
   type UserId,
   type Verdict,
 } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import type { ScimClient } from "@branchward/scim";
-import {
-  type Database,
-  getLeaseRemaining,
-  type GroupBinding,
-  type Lease,
-  openLedgerEntries,
-  recordGroupIntents,
-  renewLease,
-} from "@branchward/store";
+import { type Database, type GroupBinding, type Lease, openLedgerEntries, recordGroupIntents } from "@branchward/store";
 import { createAccountLookup, doubtAccounts } from "../accounts/account-lookup.ts";
 import {
   applyOperation,
@@ -35,8 +26,8 @@ import {
 } from "../endpoint/endpoint.ts";
 import { isUuid } from "../is-uuid.ts";
 import { addLedgerMembers, type ChosenPlan, choosePlan } from "./choose-plan.ts";
+import { holdLease } from "./hold-lease.ts";
 import { type LedgerView, listIntended } from "./plan-ledger.ts";
-import { LEASE_MS, MIN_LEASE_MS } from "./lease-times.ts";
 import type { LoadedScope } from "./load-scope.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -81,7 +72,7 @@ export async function runSync(run: SyncRun): Promise<SyncResult> {
   // A write may wait for its turn at the endpoint, so that the lease is looked at when it is sent.
   const client = run.endpoint.connect((call) => timeline.addCall(call), {
     lane: run.isRevocation ? "revocation" : "reconcile",
-    beforeWrite: () => holdLease(run),
+    beforeWrite: () => holdLease(run.db, run.lease),
   });
   const before = await readActual(client, run);
   const lookup = { ...run, scopeId: run.lease.scopeId };
@@ -230,13 +221,6 @@ function toBond({ lease }: SyncRun, operation: Operation, versions: Versions): W
 
 function groupByKind(operations: readonly Operation[]): readonly (readonly Operation[])[] {
   return [...Map.groupBy(operations, (operation) => operation.kind).values()];
-}
-
-/** Before each write the lease is checked again, with more left of it than a call may take (rule C4). */
-async function holdLease({ db, lease }: SyncRun): Promise<void> {
-  if ((await getLeaseRemaining(db, lease)) >= MIN_LEASE_MS) return;
-  if (await renewLease(db, lease, LEASE_MS)) return;
-  throw new UnavailableError("the lease was lost to another run", { code: "lease_lost" });
 }
 
 async function readBack(

@@ -18,6 +18,7 @@ import {
 import { uuidv7 } from "uuidv7";
 import { deactivateAccount } from "../accounts/reconcile-account.ts";
 import { applyOperation, type Endpoint, readGroup, type WriteBond } from "../endpoint/endpoint.ts";
+import { holdLease } from "../reconcile/hold-lease.ts";
 import { LEASE_MS, VERIFY_AGAIN_MS } from "../reconcile/lease-times.ts";
 import type { ReconcileDeps } from "../reconcile/reconcile-scope.ts";
 import { createTimeline, type Timeline } from "../reconcile/timeline.ts";
@@ -103,7 +104,10 @@ async function revokeIn({ db, queues, log }: RevokeDeps, task: ScopeTask): Promi
   const lease = await seizeLease(db, first.scopeId, { holder, leaseMs: LEASE_MS });
   if (lease === undefined) return null;
   timeline.enter("write");
-  const client = task.endpoint.connect((call) => timeline.addCall(call), { lane: "revocation" });
+  const client = task.endpoint.connect((call) => timeline.addCall(call), {
+    lane: "revocation",
+    beforeWrite: () => holdLease(db, lease),
+  });
   try {
     const failure = await removeFromGroups(client, task, lease);
     timeline.enter("record");
