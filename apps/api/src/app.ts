@@ -94,7 +94,7 @@ export function createRoutes(deps: ApiDeps, traffic: ClientTraffic): readonly Ro
   const routes = [
     createSyncStatusRoute({ ...deps, endpoints: required, ci }),
     createAccessRoute(deps),
-    createDecisionRoute(deps),
+    createDecisionRoute({ ...deps, sources }),
     createRepositoryRoute(deps.db),
     ...createBranchRoutes(deps),
     ...createClientRoutes(deps.db, traffic),

@@ -15,6 +15,7 @@ export const ADMIN_TOKEN = "admin-token-of-the-tests";
 const CONFIGURATION = `
 sources:
   - { name: github, type: github, secret: { env: SECRET } }
+  - { name: agents, type: agent, secret: { env: SECRET } }
 endpoints:
   - { name: directory, type: builtin }
   - { name: hg, url: "https://hg.example.com/scim/v2", token: { env: TOKEN }, concurrency: 2, ci: advisory }

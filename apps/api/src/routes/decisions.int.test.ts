@@ -1,6 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { accessDecisions } from "@branchward/core/api";
-import { bindReferences, insertToken, type TokenScope } from "@branchward/store";
+import {
+  bindReferences,
+  deleteLink,
+  findUserByUserName,
+  insertToken,
+  type TokenScope,
+  upsertLink,
+} from "@branchward/store";
 import { insertGroup, insertScope, insertTestDelivery, insertUser } from "@branchward/store/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -121,6 +128,23 @@ describe("POST /v1/access/decisions", () => {
       expect(decisions.map(({ allowed }) => allowed)).toEqual([false, true]);
       expect(decisions[0]?.message[0]).toBe(`${user ?? "an unknown user"} may not push to release/1.0 of acme/web`);
     }
+  });
+
+  it("knows a pusher by what links say of the source's actors, and takes a disputed one for nobody", async () => {
+    const { db } = context.api.database;
+    const idOf = async (userName: string) => {
+      const user = await findUserByUserName(db, userName);
+      if (user === undefined) throw new Error(`no user ${userName}`);
+      return user.id;
+    };
+    const mayPush = async (user: string) => (await ask(user, [["release/1.0", "push"]])).decisions[0]?.allowed;
+    expect(await mayPush("alice@laptop")).toBe(false);
+    await upsertLink(db, { source: "agents", actor: "alice@laptop", userId: await idOf("alice"), linkedBy: "test" });
+    expect(await mayPush("alice@laptop")).toBe(true);
+    await upsertLink(db, { source: "agents", actor: "alice", userId: await idOf("bob"), linkedBy: "test" });
+    expect(await mayPush("alice")).toBe(false);
+    await deleteLink(db, "agents", "alice");
+    expect(await mayPush("alice")).toBe(true);
   });
 
   it("counts a just-in-time grant while it lasts, at read time, and never for a branch made anew", async () => {

@@ -11,17 +11,25 @@ import { accessDecisions, accessDecisionsBody } from "@branchward/core/api";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import {
   type AskedBranches,
+  type Database,
   findAgentById,
   findAskedBranches,
+  type IdentitySource,
   loadUserAccessFacts,
   NO_BRANCH_FACTS,
+  resolveActor,
   type UserAccessFacts,
   type UserBranchFacts,
 } from "@branchward/store";
 import type { AccessDeps } from "./access.ts";
 
+export interface DecisionDeps extends AccessDeps {
+  /** The configured ones: each says whom its actors are (rule B5). */
+  readonly sources: readonly IdentitySource[];
+}
+
 /** `POST /v1/access/decisions`: what hooks in Git and Mercurial servers ask, once for each push. */
-export function createDecisionRoute({ db, activePolicy }: AccessDeps): Route {
+export function createDecisionRoute({ db, activePolicy, sources }: DecisionDeps): Route {
   return defineRoute({
     method: "post",
     path: "/v1/access/decisions",
@@ -31,9 +39,11 @@ export function createDecisionRoute({ db, activePolicy }: AccessDeps): Route {
     responses: { 200: { description: "a decision for each change, in their order", body: accessDecisions } },
     async handle({ body: { user, changes, ...origin }, principal }) {
       const tokenId = principal?.tokenId ?? null;
-      const [active, branches, device] = await Promise.all([
+      const source = sources.find(({ name }) => name === origin.source);
+      const [active, branches, userName, device] = await Promise.all([
         activePolicy.find(db),
         findAskedBranches(db, { ...origin, branches: changes }),
+        findUserName(db, source, user),
         tokenId === null ? undefined : findAgentById(db, tokenId),
       ]);
       if (device !== undefined) {
@@ -43,11 +53,22 @@ export function createDecisionRoute({ db, activePolicy }: AccessDeps): Route {
       }
       if (active === undefined) throw new UnavailableError("no policy version is in force yet");
       const incarnationIds = changes.flatMap(({ refType, branch }) => branches.find(refType, branch)?.id ?? []);
-      const facts = await loadUserAccessFacts(db, { policy: active.policy, userName: user, incarnationIds });
+      const facts = await loadUserAccessFacts(db, { policy: active.policy, userName, incarnationIds });
       const decisions = changes.map((change) => decide(facts, branches, { ...change, user }));
       return answer(200, { allowed: decisions.every(({ allowed }) => allowed), decisions });
     },
   });
+}
+
+/** Whom the server's name for a pusher means: as for every actor of its source; null for nobody whom the directory knows. */
+async function findUserName(
+  db: Database,
+  source: IdentitySource | undefined,
+  pusher: string | null,
+): Promise<string | null> {
+  if (source === undefined || pusher === null) return pusher;
+  const actor = { key: pusher, email: pusher.includes("@") ? pusher : null };
+  return (await resolveActor(db, { source, actor })).userName;
 }
 
 interface Change {

@@ -102,7 +102,7 @@ const name = z.string().min(1).max(4_096);
 
 /** What one push would do. */
 export const accessDecisionsBody = z.strictObject({
-  /** A `userName`; null for a pusher whom the server cannot name. */
+  /** The pusher as the server names them, an actor of the source; null for one whom it cannot name. */
   user: name.nullable(),
   /** The configured source that tells of the repository, and the name that it tells. */
   source: name,
