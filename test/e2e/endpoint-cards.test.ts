@@ -132,7 +132,7 @@ endpoints:
   it("loses what an earlier probe left behind when it was cut off", async () => {
     const { inside, system } = context;
     const externalId = "branchward:probe:0198a000-0000-7000-8000-000000000001";
-    await inside.createGroup({ displayName: "branchward probe 000000000001", externalId });
+    await inside.createGroup({ displayName: "bw-probe-000000000001", externalId });
     await system.database.pool.query(
       "insert into endpoint_states (endpoint, probe_external_id) values ('foreign', $1) on conflict (endpoint) do update set probe_external_id = excluded.probe_external_id",
       [externalId],

@@ -39,10 +39,15 @@ export function createProbeEndpoint({ db, endpoints }: ProbeDeps) {
   };
 }
 
-const namePrefix = "branchward probe ";
+/** A name that native systems behind bridges take, too. */
+const namePrefix = "bw-probe-";
 
 function toName(externalId: string): string {
   return `${namePrefix}${externalId.slice(-12)}`;
+}
+
+function toOtherName(name: string): string {
+  return `${name}-renamed`;
 }
 
 /** What a probe that was cut off left behind. */
@@ -52,18 +57,18 @@ async function removeLeftover(db: Database, endpoint: string, client: ScimClient
   const found = [
     ...(await tryFind(client, toEqualityFilter("externalId", externalId))),
     ...(await tryFind(client, toEqualityFilter("displayName", toName(externalId)))),
-    ...(await tryFind(client, toEqualityFilter("displayName", `${toName(externalId)} renamed`))),
+    ...(await tryFind(client, toEqualityFilter("displayName", toOtherName(toName(externalId))))),
   ].filter((group) => group.externalId === externalId || group.displayName.startsWith(toName(externalId)));
   for (const id of new Set(found.map((group) => group.id))) await remove(client, id);
   await saveProbeGroup(db, endpoint, null);
 }
 
 async function probe(db: Database, endpoint: string, client: ScimClient): Promise<EndpointCard> {
-  const externalId = `branchward:probe:${uuidv7()}`;
+  const id = uuidv7();
   const says = await sayOf(client);
-  const schemas = await tryOr(null, async () => (await client.schemas()).map(({ id }) => id));
-  await saveProbeGroup(db, endpoint, externalId);
-  const { created, takesExtension } = await createProbeGroup(client, externalId);
+  const schemas = await tryOr(null, async () => (await client.schemas()).map((schema) => schema.id));
+  await saveProbeGroup(db, endpoint, `branchward:probe:${id}`);
+  const { created, externalId, takesExtension, isOfPeople } = await createProbeGroup(client, id, schemas ?? []);
   try {
     const { group, lagMs } = await readLagging(client, created.id);
     const found = await probeFilters(client, { id: group.id, externalId });
@@ -76,7 +81,7 @@ async function probe(db: Database, endpoint: string, client: ScimClient): Promis
       ...found,
       keepsExternalId: group.externalId === externalId,
       takesExtension,
-      keepsExtension: group.resource[branchEntitlementSchema] !== undefined,
+      keepsExtension: isOfPeople || group.resource[branchEntitlementSchema] !== undefined,
       ...renamed,
       ...members,
       ...versions,
@@ -89,11 +94,20 @@ async function probe(db: Database, endpoint: string, client: ScimClient): Promis
   }
 }
 
-/** With the extension, else without: some refuse what they do not know. */
-async function createProbeGroup(
-  client: ScimClient,
-  externalId: string,
-): Promise<{ readonly created: ScimGroup; readonly takesExtension: boolean }> {
+interface ProbeGroup {
+  readonly created: ScimGroup;
+  readonly externalId: string;
+  readonly takesExtension: boolean;
+  /** One without the extension, at an endpoint that announces it. */
+  readonly isOfPeople: boolean;
+}
+
+/**
+ * With the extension, else without: some refuse what they do not know. Who announces the extension and refuses this group
+ * has no such repository, as a bridge: it is tried out with a group of people.
+ */
+async function createProbeGroup(client: ScimClient, id: string, schemas: readonly string[]): Promise<ProbeGroup> {
+  const externalId = `branchward:probe:${id}`;
   const plain = { displayName: toName(externalId), externalId, members: [] };
   const extension = {
     repository: "branchward",
@@ -110,7 +124,14 @@ async function createProbeGroup(
       [branchEntitlementSchema]: extension,
     }),
   );
-  return { created: whole ?? (await client.createGroup(plain)), takesExtension: whole !== undefined };
+  const isOfPeople = whole === undefined && schemas.includes(branchEntitlementSchema);
+  if (isOfPeople) {
+    const ofPeople = { ...plain, externalId: `probe:${id}` };
+    const created = await client.createGroup(ofPeople);
+    return { created, externalId: ofPeople.externalId, takesExtension: true, isOfPeople };
+  }
+  const created = whole ?? (await client.createGroup(plain));
+  return { created, externalId, takesExtension: whole !== undefined, isOfPeople };
 }
 
 async function sayOf(client: ScimClient): Promise<EndpointCard["says"]> {
@@ -153,7 +174,7 @@ async function probeFilters(
 }
 
 async function probeRename(client: ScimClient, group: ScimGroup): Promise<Pick<EndpointCard, "patches" | "renames">> {
-  const displayName = `${group.displayName} renamed`;
+  const displayName = toOtherName(group.displayName);
   const patches = await tryOr(false, async () => {
     await client.patchGroup(group.id, [{ op: "replace", path: "displayName", value: displayName }]);
     return true;
