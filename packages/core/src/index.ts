@@ -26,6 +26,7 @@ export {
   type KnownAttributes,
   listProfilePaths,
   planProfileChanges,
+  sshKeysSchema,
   toAccountProfile,
   USUAL_ATTRIBUTES,
 } from "./accounts/account-profile.ts";

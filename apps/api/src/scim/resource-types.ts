@@ -10,6 +10,7 @@ import {
   type ResourceType,
 } from "@branchward/scim";
 import { branchEntitlementSchema } from "@branchward/store";
+import { sshKeysSchema } from "./ssh-keys.ts";
 
 /** The types as a client of the dialect sees them. */
 export function createResourceTypes({
@@ -20,7 +21,7 @@ export function createResourceTypes({
     resourceTypes.find((type) => type.name === name)?.extensions ?? [];
   const derivedAttributes = catalogues === "off" ? ["groups"] : ["groups", "entitlements"];
   const types = [
-    createUserType(extensionsOf("User"), { derivedAttributes }),
+    createUserType([sshKeysSchema, ...extensionsOf("User")], { derivedAttributes }),
     createGroupType([branchEntitlementSchema, ...extensionsOf("Group")]),
     ...resourceTypes.flatMap(toResourceType),
   ];

@@ -1,9 +1,10 @@
 /** SSH public keys as a SCIM extension of User; what may become a line that sshd reads. */
+import { sshKeysSchema as schemaId } from "@branchward/core";
 import { attribute, isJsonObject, type JsonObject, ownValue, type SchemaDefinition, ScimError } from "@branchward/scim";
 import { textOf } from "../state/text-of.ts";
 
 export const sshKeysSchema: SchemaDefinition = {
-  id: "urn:branchward:scim:schemas:extension:1.0:SshKeys",
+  id: schemaId,
   name: "SshKeys",
   description: "SSH public keys by which a user may connect",
   attributes: [

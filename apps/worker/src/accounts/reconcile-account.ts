@@ -1,5 +1,12 @@
 /** `account.reconcile`: one user's account at one endpoint, under a lease. The job says only *look*. */
-import { AppError, type KnownAttributes, UnavailableError, USUAL_ATTRIBUTES, type UserId } from "@branchward/core";
+import {
+  AppError,
+  type KnownAttributes,
+  sshKeysSchema,
+  UnavailableError,
+  USUAL_ATTRIBUTES,
+  type UserId,
+} from "@branchward/core";
 import type { JobRun, Queues } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import { type ScimClient, ScimClientError } from "@branchward/scim";
@@ -127,7 +134,7 @@ async function readKnownAttributes(client: ScimClient): Promise<KnownAttributes>
     const schemas = await client.schemas();
     const user = schemas.find(({ id }) => id === USER_SCHEMA);
     if (user === undefined) return USUAL_ATTRIBUTES;
-    const extensions = schemas.filter(({ id }) => id.includes(":extension:") && id.endsWith(":User"));
+    const extensions = schemas.filter(({ id }) => isUserExtension(id));
     return {
       user: new Set(user.attributes),
       extensions: new Map(extensions.map(({ id, attributes }) => [id, new Set(attributes)])),
@@ -142,6 +149,11 @@ async function readKnownAttributes(client: ScimClient): Promise<KnownAttributes>
       return USUAL_ATTRIBUTES;
     throw error;
   }
+}
+
+/** A schema does not say whose extension it is; usual names do, and keys are for endpoints that ask for them so. */
+function isUserExtension(id: string): boolean {
+  return id === sshKeysSchema || (id.includes(":extension:") && id.endsWith(":User"));
 }
 
 /** Records the outcome, and asks for the scopes that waited for it. */

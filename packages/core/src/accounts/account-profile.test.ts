@@ -4,6 +4,7 @@ import {
   type KnownAttributes,
   listProfilePaths,
   planProfileChanges,
+  sshKeysSchema,
   toAccountProfile,
   USUAL_ATTRIBUTES,
 } from "./account-profile.ts";
@@ -48,6 +49,20 @@ describe("the profile of an account", () => {
       "name",
       "displayName",
       "emails",
+    ]);
+  });
+
+  it("holds the user's SSH keys where the endpoint knows their extension, and again after they were taken away", () => {
+    const keys = [{ value: "ssh-ed25519 AAAA alice@laptop", display: "laptop" }];
+    const keyed = { ...owner, attributes: { [sshKeysSchema]: { keys } } };
+    expect(toAccountProfile(keyed, known)).not.toHaveProperty([sshKeysSchema]);
+    const profile = toAccountProfile(keyed, { ...known, extensions: new Map([[sshKeysSchema, new Set(["keys"])]]) });
+    expect(profile).toMatchObject({ [sshKeysSchema]: { keys } });
+    const path = `${sshKeysSchema}:keys`;
+    expect(planKeyRemovals(profile)).toEqual([{ op: "remove", path }]);
+    const { [sshKeysSchema]: _, ...closed } = profile;
+    expect(planProfileChanges({ profile, actual: closed, written: [path] })).toEqual([
+      { op: "replace", path, value: keys },
     ]);
   });
 

@@ -25,7 +25,10 @@ export interface AccountOperation {
   readonly value?: Json;
 }
 
-/** What a person is called and reached by; never credentials, rights or pictures. */
+/** The extension of a user's SSH public keys, which the directory and the bridges have in common. */
+export const sshKeysSchema = "urn:branchward:scim:schemas:extension:1.0:SshKeys";
+
+/** What a person is called and reached by; never secrets, rights or pictures. */
 const PROFILE = [
   "name",
   "displayName",
