@@ -162,22 +162,25 @@ export interface ReceiveMessage {
     readonly after: string | null;
   }[];
   readonly site?: "client" | "server";
+  readonly vcs?: "git" | "hg";
+  readonly refType?: "branch" | "bookmark";
 }
 
 /** What the hook agent of a server sends after a push. */
-export function toReceiveBody({ repository, changes, site = "server" }: ReceiveMessage): string {
+export function toReceiveBody(message: ReceiveMessage): string {
+  const { repository, changes, site = "server", vcs = "git", refType = "branch" } = message;
   return JSON.stringify({
     v: 1,
     site,
-    vcs: "git",
-    hook: "post-receive",
+    vcs,
+    hook: vcs === "git" ? "post-receive" : "txnclose-bookmark",
     occurredAt: new Date().toISOString(),
     repository,
     groupKey: randomUUID(),
     actor: { key: "git", email: null },
-    changes: changes.map((change) => ({ ...change, refType: "branch", forced: null, closed: false })),
+    changes: changes.map((change) => ({ ...change, refType, forced: null, closed: false })),
     renames: [],
-    sightings: changes.map(({ name, after }) => ({ refType: "branch", name, head: after })),
+    sightings: changes.map(({ name, after }) => ({ refType, name, head: after })),
     checkout: null,
   });
 }
