@@ -282,7 +282,7 @@ describe("a Mercurial host behind SCIM", { timeout: 300_000 }, () => {
     const robot = await scim.request("POST", "/Users", { schemas, userName: "robot" });
     const upper = await scim.request("POST", "/Users", { schemas, userName: "ALICE" });
     expect([twin.status, robot.status, upper.status]).toEqual([409, 409, 409]);
-    expect(robot.json["detail"]).toContain("not the bridge's");
+    expect(robot.json["detail"]).toContain("was in the native system before the bridge");
   });
 
   it("refuses a write with an older fence than one that has written", async () => {

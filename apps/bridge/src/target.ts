@@ -1,5 +1,6 @@
 /** What a bridge asks of the native system in front of which it stands. */
 import type { JsonObject, SchemaDefinition } from "@branchward/scim";
+import type { FoundAccount } from "./accounts/found-account.ts";
 import type { HeldGroup, HeldUser, Snapshot } from "./state/snapshot.ts";
 
 /** What a change touches: ids of users and groups that differ between the snapshots. */
@@ -38,7 +39,15 @@ export interface NativeTarget extends AsyncDisposable {
   readonly kind: string;
   /** Extensions of User that this system understands. */
   readonly userExtensions: readonly SchemaDefinition[];
-  /** The account of a user. @throws ScimError 400 invalidValue naming what the system cannot represent */
+  /**
+   * The accounts there that are nobody's here: not made by the bridge, nor adopted; undefined where that cannot be told.
+   * Names that no account of the bridge can have are left out.
+   */
+  listFound(): Promise<readonly FoundAccount[] | undefined>;
+  /**
+   * The account of a user; one that was found is adopted by it.
+   * @throws ScimError 400 invalidValue naming what the system cannot represent, 409 for what cannot be adopted
+   */
   toAccount(draft: UserDraft): Promise<NativeAccount>;
   /** @throws ScimError 400 invalidValue naming what the system cannot represent or enforce */
   requireGroup(group: HeldGroup): void;

@@ -15,11 +15,6 @@ export async function toPasswordHash(password: string, before: string | undefine
   return hash(password, COST);
 }
 
-/** Whether a text is a hash that this module made. */
-export function isPasswordHash(text: string): boolean {
-  return /^\$2[aby]\$\d{2}\$[./A-Za-z0-9]{53}$/u.test(text);
-}
-
 function refuse(detail: string): ScimError {
   return new ScimError(400, detail, "invalidValue");
 }

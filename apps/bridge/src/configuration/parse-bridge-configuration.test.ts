@@ -29,6 +29,7 @@ describe("bridge.yaml", () => {
           kind: "mercurial",
           repositories: [{ name: "acme/web", path: "/srv/hg/acme/web", ungoverned: "allow" }],
           account: { attribute: "userName", part: "whole", case: "keep" },
+          found: "deny",
           otherEntitlements: "refuse",
           user: [],
           web: null,

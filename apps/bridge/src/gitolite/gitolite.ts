@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ConfigurationError } from "@branchward/core";
 import { ScimError } from "@branchward/scim";
 import { NOBODY, toAccountName } from "../accounts/account-name.ts";
+import { nativeAccountSchema } from "../accounts/found-account.ts";
 import { keysOf, requireOwnKeys } from "../accounts/require-own-keys.ts";
 import { listKeys, sshKeysSchema } from "../accounts/ssh-keys.ts";
 import { replaceFiles, type WantedFile } from "../files/replace-files.ts";
@@ -13,6 +14,7 @@ import { findText } from "../state/write-file.ts";
 import type { NativeAccount, NativeChange, NativeTarget, Touched, UserDraft } from "../target.ts";
 import { createGitolite, type Gitolite } from "./ask-gitolite.ts";
 import type { GitoliteConfiguration } from "./configuration.ts";
+import { listFoundKeys } from "./found-keys.ts";
 import { toKeyFiles, writeKeyFiles } from "./key-files.ts";
 import { rebuildSnapshot } from "./rebuild.ts";
 import { listGoverned, requireRepresentable, toGroupList, toGroupProgram, toRules } from "./rules.ts";
@@ -41,7 +43,8 @@ export async function openGitolite({ configuration, stateDir }: GitoliteOptions)
   const state: { problems: readonly string[] } = { problems: [] };
   return {
     kind: "gitolite",
-    userExtensions: [sshKeysSchema],
+    userExtensions: [sshKeysSchema, nativeAccountSchema],
+    listFound: () => listFoundKeys(keydirOf(configuration), ownKeysOf(configuration)),
     toAccount: (draft) => toAccount(configuration, draft),
     requireGroup: ({ attributes }) => requireRepresentable(configuration, attributes),
     findProblem: ({ attributes }) => (findEntitlement(attributes) === undefined ? undefined : state.problems[0]),
@@ -79,10 +82,26 @@ async function toAccount(
   { account: naming }: GitoliteConfiguration,
   { attributes, before, users }: UserDraft,
 ): Promise<NativeAccount> {
+  if (before?.isFound) throw refuseAdoption(before.account);
   const account = toAccountName(naming, attributes);
   const keys = listKeys(attributes);
   requireOwnKeys(users.values(), keys, before?.id);
   return { account, native: { keys: [...keys] } };
+}
+
+/** A file that git tracks comes back with the next push to gitolite-admin, whatever the bridge makes of it. */
+function refuseAdoption(account: string): ScimError {
+  const detail = `${account} has keys in the gitolite-admin repository, which the bridge cannot take over: remove them there, and create the user with its keys; until then it can be a member of groups`;
+  return new ScimError(409, detail, "mutability");
+}
+
+function keydirOf({ home }: GitoliteConfiguration): string {
+  return join(home, ".gitolite", "keydir");
+}
+
+/** The bridge's own keys. */
+function ownKeysOf(configuration: GitoliteConfiguration): string {
+  return join(keydirOf(configuration), "branchward");
 }
 
 function listFile({ paths }: Context, snapshot: Snapshot): WantedFile {
@@ -127,7 +146,7 @@ async function applyKeys(
   snapshot: Snapshot,
   touched: Touched,
 ): Promise<void> {
-  const folder = join(configuration.home, ".gitolite", "keydir", "branchward");
+  const folder = ownKeysOf(configuration);
   await writeKeyFiles(folder, toKeyFiles(snapshot), owner);
   await gitolite.run("trigger", "POST_COMPILE");
   const text = (await findText(join(configuration.home, ".ssh", "authorized_keys"))) ?? "";
@@ -211,7 +230,7 @@ async function reconcile(context: Context, snapshot: Snapshot): Promise<readonly
     };
     await replaceFiles([program, listFile(context, snapshot), rules]);
     await requireSetup(context);
-    const folder = join(context.configuration.home, ".gitolite", "keydir", "branchward");
+    const folder = ownKeysOf(context.configuration);
     if (await writeKeyFiles(folder, toKeyFiles(snapshot), context.owner))
       await context.gitolite.run("trigger", "POST_COMPILE");
     context.letters.clear();

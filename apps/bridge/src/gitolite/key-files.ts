@@ -9,7 +9,7 @@ import { type FileOwnership, findText, isMissing, replaceFile } from "../state/w
 export function toKeyFiles({ users }: Snapshot): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
   for (const user of users.values()) {
-    if (!isActive(user)) continue;
+    if (!isActive(user) || user.isFound) continue;
     for (const [index, key] of keysOf(user).entries()) files.set(`${index + 1}/${user.account}.pub`, `${key}\n`);
   }
   return files;

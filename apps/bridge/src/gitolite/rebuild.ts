@@ -4,7 +4,13 @@ import { readIndexLines } from "../files/index-line.ts";
 import type { HeldGroup, HeldUser, Snapshot } from "../state/snapshot.ts";
 
 const json = z.record(z.string(), z.json());
-const userLine = z.object({ user: z.string(), account: z.string(), attributes: json, native: json });
+const userLine = z.object({
+  user: z.string(),
+  account: z.string(),
+  attributes: json,
+  native: json,
+  isFound: z.literal(true).exactOptional(),
+});
 const groupLine = z.object({ group: z.string(), attributes: json, members: z.array(z.string()) });
 
 export function rebuildSnapshot(text: string): Snapshot {

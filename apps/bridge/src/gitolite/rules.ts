@@ -89,8 +89,8 @@ export function toGroupList(snapshot: Snapshot): string {
   for (const group of groups.values()) {
     for (const { account } of listActiveUsers(snapshot, group)) held.get(account)?.push(groupNameOf(group));
   }
-  const people = [...users.values()].map(({ id, account, attributes, native }) =>
-    toIndexLine({ user: id, account, attributes, native }),
+  const people = [...users.values()].map(({ id, account, attributes, native, isFound }) =>
+    toIndexLine({ user: id, account, attributes, native, isFound }),
   );
   const index = [...groups.values()].map(({ id, attributes, members }) =>
     toIndexLine({ group: id, attributes, members: [...members] }),

@@ -21,6 +21,8 @@ export interface MercurialConfiguration {
   readonly authorizedKeys: string | null;
   /** The users of this machine that serve the repositories; empty: the owner of each. */
   readonly user: readonly string[];
+  /** Whether accounts that were there before the bridge may push where nothing governs, until they are adopted. */
+  readonly found: "allow" | "deny";
   /** Where the rules are written; null: below the state directory. */
   readonly rules: string | null;
   /** The program that ssh connections end in. */
@@ -53,6 +55,7 @@ export function readMercurial(reader: Reader, node: ConfigurationNode): Mercuria
     hg: field.path.default("/usr/bin/hg"),
     web: webAddress.optional(),
     ungoverned: choiceField(["allow", "deny"]).default("allow"),
+    found: choiceField(["allow", "deny"]).default("deny"),
     otherEntitlements: choiceField(["refuse", "keep"]).default("refuse"),
     account: z.unknown(),
   });
@@ -69,6 +72,7 @@ export function readMercurial(reader: Reader, node: ConfigurationNode): Mercuria
     hgSsh: fields.hgSsh ?? "",
     hg: fields.hg ?? "",
     web: fields.web ?? null,
+    found: fields.found ?? "deny",
     otherEntitlements: fields.otherEntitlements ?? "refuse",
     account: readAccountNaming(reader, node),
   };

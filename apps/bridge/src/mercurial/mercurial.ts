@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import type { Logger } from "@branchward/runtime";
 import { ScimError } from "@branchward/scim";
 import { toAccountName } from "../accounts/account-name.ts";
+import { type FoundAccount, nativeAccountSchema } from "../accounts/found-account.ts";
 import { toPasswordHash } from "../accounts/password.ts";
 import { requireOwnKeys } from "../accounts/require-own-keys.ts";
 import { listKeys, sshKeysSchema } from "../accounts/ssh-keys.ts";
@@ -12,12 +13,14 @@ import { findEntitlement } from "../state/entitlement.ts";
 import { type HeldUser, isActive, type Snapshot } from "../state/snapshot.ts";
 import type { FileOwnership } from "../state/write-file.ts";
 import type { NativeAccount, NativeChange, NativeTarget, UserDraft } from "../target.ts";
-import { secretsOf, toAccountFiles, toNative } from "./account-files.ts";
+import { type IncomingAccounts, NOBODY_INCOMING, secretsOf, toAccountFiles, toNative } from "./account-files.ts";
 import type { MercurialConfiguration, MercurialRepository } from "./configuration.ts";
+import { listFoundAccounts, listNamedAccounts } from "./found-lines.ts";
 import { inspectHost } from "./host.ts";
 import { requireRepresentable } from "./representable.ts";
 import { createWebProbe, type WebProbe } from "./probe-web.ts";
 import { createRuleProver } from "./prove-rules.ts";
+import { readOthers } from "./read-others.ts";
 import { createRepositories, type Repositories } from "./repositories.ts";
 import { rebuildSnapshot } from "./rebuild.ts";
 import { createMemberLists, toAccountRules } from "./rules.ts";
@@ -42,17 +45,25 @@ export async function openMercurial({ configuration, stateDir }: MercurialOption
     ...configuration.repositories.map((each) => dirname(paths.rulesOf(each))),
   ]))
     await mkdir(directory, { recursive: true, mode: 0o755 });
-  const lists = createMemberLists();
+  const lists = createMemberLists(configuration.found);
   const prover = createRuleProver(host);
   const probe = createWebProbe(configuration.web);
   const repositories = createRepositories({ configuration, paths, lists, prover, probe });
+  const served = new Set(configuration.repositories.map(({ path }) => path));
   const context: Context = {
     configuration,
+    served,
     repositories,
     probe,
     accountFiles: (snapshot, incoming) =>
       toAccountFiles(
-        { ...configuration, command: paths.launcher, owner: OWN, passwordLine: probe.passwordLine },
+        {
+          ...configuration,
+          repositories: served,
+          command: paths.launcher,
+          owner: OWN,
+          passwordLine: probe.passwordLine,
+        },
         snapshot,
         incoming,
       ),
@@ -63,7 +74,8 @@ export async function openMercurial({ configuration, stateDir }: MercurialOption
   };
   return {
     kind: "mercurial",
-    userExtensions: [sshKeysSchema],
+    userExtensions: [sshKeysSchema, nativeAccountSchema],
+    listFound: () => listFound(context),
     toAccount: (draft) => toAccount(configuration, draft),
     requireGroup: ({ attributes }) => requireRepresentable(configuration, attributes),
     findProblem: ({ attributes }) => {
@@ -84,9 +96,11 @@ const RULES: FileOwnership = { ...OWN, mode: 0o644 };
 
 interface Context {
   readonly configuration: MercurialConfiguration;
+  /** Absolute paths of the repositories. */
+  readonly served: ReadonlySet<string>;
   readonly repositories: Repositories;
   readonly probe: WebProbe;
-  readonly accountFiles: (snapshot: Snapshot, incoming: readonly HeldUser[]) => readonly WantedFile[];
+  readonly accountFiles: (snapshot: Snapshot, incoming: IncomingAccounts) => readonly WantedFile[];
   readonly sharedFiles: (snapshot: Snapshot) => readonly WantedFile[];
 }
 
@@ -97,8 +111,8 @@ async function toAccount(
   const account = toAccountName(naming, attributes);
   const keys = listKeys(attributes);
   requireOwnKeys(users.values(), keys, before?.id);
-  const held = before === undefined ? undefined : secretsOf(before.native).password;
-  const hash = password === undefined ? held : await toPasswordHash(password, held);
+  const secrets = before === undefined ? undefined : secretsOf(before.native);
+  const hash = password === undefined ? secrets?.password : await toPasswordHash(password, secrets?.password);
   return { account, native: toNative({ keys: [...keys], ...(hash === undefined ? {} : { password: hash }) }) };
 }
 
@@ -110,11 +124,8 @@ async function apply(context: Context, change: NativeChange): Promise<void> {
   const { before, after, touched } = change;
   const { repositories } = context;
   const isOfAccounts = touched.users.size > 0;
-  const incoming = [...touched.users].flatMap((id) => {
-    const user = after.users.get(id);
-    return user !== undefined && isActive(user) ? [user] : [];
-  });
-  const isShared = isOfAccounts || [...touched.groups].some((id) => isOfPeople(before, id) || isOfPeople(after, id));
+  const incoming = toIncoming(change);
+  const isShared = isOfAccounts || [...touched.groups].some((id) => [before, after].some((one) => isOfAll(one, id)));
   const files = [
     ...(isOfAccounts ? context.accountFiles(after, incoming) : []),
     ...(isShared ? context.sharedFiles(after) : []),
@@ -130,9 +141,48 @@ async function apply(context: Context, change: NativeChange): Promise<void> {
   throw new ScimError(503, refusal);
 }
 
-function isOfPeople({ groups }: Snapshot, id: string): boolean {
+function toIncoming({ before, after, touched }: NativeChange): IncomingAccounts {
+  const users: HeldUser[] = [];
+  const adopted: FoundAccount[] = [];
+  for (const id of touched.users) {
+    const user = after.users.get(id);
+    const found = before.users.get(id);
+    if (found?.isFound) adopted.push(toFoundAccount(found));
+    if (user !== undefined && (isActive(user) || found?.isFound)) users.push(user);
+  }
+  return { users, adopted };
+}
+
+/** Ways in as an account of the bridge that the bridge cannot close. */
+async function listStrayLines(files: MercurialConfiguration, { users }: Snapshot): Promise<readonly string[]> {
+  const others = await readOthers(files);
+  const named = others === undefined ? new Set<string>() : listNamedAccounts(others);
+  return [...users.values()].flatMap(({ account, isFound }) =>
+    isFound || !named.has(account.toLowerCase())
+      ? []
+      : [`there is a line for ${account} in ${listPaths(files).join(" or ")} that is not the bridge's; remove it`],
+  );
+}
+
+function listPaths({ htpasswd, authorizedKeys }: MercurialConfiguration): readonly string[] {
+  return [htpasswd, authorizedKeys].filter((path) => path !== null);
+}
+
+function toFoundAccount({ account, native }: HeldUser): FoundAccount {
+  const { password, keys } = secretsOf(native);
+  return { account, native: password === undefined ? { keys } : { password, keys } };
+}
+
+async function listFound({ configuration, served }: Context): Promise<readonly FoundAccount[] | undefined> {
+  const others = await readOthers(configuration);
+  return others === undefined ? undefined : listFoundAccounts(others, served);
+}
+
+/** Whether the file that all repositories share tells of the group: people's groups, and who was found and may push. */
+function isOfAll({ users, groups }: Snapshot, id: string): boolean {
   const group = groups.get(id);
-  return group !== undefined && findEntitlement(group.attributes) === undefined;
+  if (group === undefined) return false;
+  return findEntitlement(group.attributes) === undefined || [...group.members].some((one) => users.get(one)?.isFound);
 }
 
 async function reconcile(context: Context, snapshot: Snapshot): Promise<readonly string[]> {
@@ -145,10 +195,11 @@ async function reconcile(context: Context, snapshot: Snapshot): Promise<readonly
       await replaceFiles([file]).catch((error: unknown) => problems.set(file.path, toReason(error)));
     }
   };
-  await write([...accountFiles(snapshot, []), ...sharedFiles(snapshot)]);
+  await write([...accountFiles(snapshot, NOBODY_INCOMING), ...sharedFiles(snapshot)]);
+  found.push(...(await listStrayLines(configuration, snapshot)));
   await probe.admit(
     configuration.repositories.map(({ name }) => name),
-    () => write(accountFiles(snapshot, [])),
+    () => write(accountFiles(snapshot, NOBODY_INCOMING)),
     async () => void found.push(...(await repositories.reconcile(snapshot))),
   );
   return [...[...problems].map(([path, reason]) => `${path}: ${reason}`), ...found];

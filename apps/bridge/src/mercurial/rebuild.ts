@@ -6,7 +6,6 @@ import type { HeldGroup, HeldUser, Snapshot } from "../state/snapshot.ts";
 import { textOf } from "../state/text-of.ts";
 import { findText } from "../state/write-file.ts";
 import { sshKeysSchema } from "../accounts/ssh-keys.ts";
-import { isPasswordHash } from "../accounts/password.ts";
 import { NOBODY } from "../accounts/account-name.ts";
 
 export interface RebuildFrom {
@@ -25,6 +24,7 @@ const userLine = z.object({
   active: z.boolean().default(true),
   native: json.optional(),
 });
+const foundLine = z.object({ found: z.string(), account: z.string() });
 const groupLine = z.object({
   group: z.string(),
   attributes: json,
@@ -40,8 +40,10 @@ export async function rebuildSnapshot({ htpasswd, authorizedKeys, rules }: Rebui
   const keys = authorizedKeys === null ? [] : await readBlock(authorizedKeys);
   const users = new Map<string, HeldUser>();
   for (const record of readIndexLines([...passwords, ...keys])) {
-    const parsed = userLine.safeParse(record);
-    if (parsed.success) users.set(parsed.data.user, toUser(parsed.data, passwords, keys));
+    const user = userLine.safeParse(record);
+    const found = foundLine.safeParse(record);
+    if (user.success) users.set(user.data.user, toUser(user.data, passwords, keys));
+    else if (found.success) users.set(found.data.found, toFoundUser(found.data));
   }
   const idByAccount = new Map([...users.values()].map(({ account, id }) => [account, id]));
   const groups = new Map<string, HeldGroup>();
@@ -71,7 +73,8 @@ function toUser(
     const match = /^restrict,command="LOGNAME=(\S+) [^"]*" (\S+ \S+) /u.exec(line);
     return match?.[1] === account && match[2] !== undefined ? [match[2]] : [];
   });
-  const found = { keys: own, ...(password !== undefined && isPasswordHash(password) ? { password } : {}) };
+  // Of an adopted account the hash may be of any kind.
+  const found = { keys: own, ...(password === undefined ? {} : { password }) };
   const held = native ?? found;
   const listed = Array.isArray(held["keys"]) ? held["keys"].map((value: unknown) => ({ value: String(value) })) : [];
   return {
@@ -86,6 +89,11 @@ function toUser(
       ...(listed.length === 0 ? {} : { [sshKeysSchema.id]: { keys: listed } }),
     },
   };
+}
+
+/** Its lines are read at the next look, and it goes where they are gone. */
+function toFoundUser({ found: id, account }: z.output<typeof foundLine>): HeldUser {
+  return { id, ...meta(), account, native: {}, attributes: { userName: account, active: true }, isFound: true };
 }
 
 function toGroups(lines: readonly string[], idByAccount: ReadonlyMap<string, string>): readonly HeldGroup[] {

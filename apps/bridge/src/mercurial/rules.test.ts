@@ -26,8 +26,11 @@ function snapshotOf(users: readonly HeldUser[], groups: readonly HeldGroup[]): S
 
 const repository = { name: "acme/web", path: "/srv/web", ungoverned: "allow" } as const;
 const rulesOf = (snapshot: Snapshot, ungoverned: "allow" | "deny" = "allow") =>
-  toRepositoryRules({ repository: { ...repository, ungoverned }, generation: 1024 }, snapshot, createMemberLists())
-    .settings;
+  toRepositoryRules(
+    { repository: { ...repository, ungoverned }, generation: 1024 },
+    snapshot,
+    createMemberLists("deny"),
+  ).settings;
 
 describe("the rules of a repository", () => {
   it("deny a governed branch to all who are not in its group, whatever else is allowed", () => {
@@ -48,7 +51,7 @@ describe("the rules of a repository", () => {
       [group("g", ["id-carol"], pushTo("stable")), group("devs", [])],
     );
     expect(rulesOf(snapshot)).toMatchObject({ "acl.groups": { "branchward-g": "branchward-nobody" } });
-    expect(toAccountRules(snapshot, createMemberLists()).settings).toEqual({
+    expect(toAccountRules(snapshot, createMemberLists("deny")).settings).toEqual({
       web: { "allow-push": "branchward-nobody" },
       "acl.groups": { "branchward-accounts": "branchward-nobody", devs: "branchward-nobody" },
     });
@@ -62,7 +65,7 @@ describe("the rules of a repository", () => {
   });
 
   it("hold groups within groups flat, also in a circle, and notice a change further in", () => {
-    const lists = createMemberLists();
+    const lists = createMemberLists("deny");
     const outer = group("outer", ["inner"]);
     const before = snapshotOf([user("alice"), user("bob")], [outer, group("inner", ["outer", "id-alice"])]);
     expect(lists.membersOf(before, outer)).toBe("alice");
@@ -75,5 +78,17 @@ describe("the rules of a repository", () => {
     const settings = rulesOf(snapshotOf([user("alice")], [bookmark]));
     expect(settings["acl.deny.branches"]).toEqual({});
     expect(settings["acl.deny.bookmarks"]).toEqual({ stable: "!@branchward-m" });
+  });
+
+  it.each([
+    ["deny", { pushers: "alice, bob", accounts: "alice" }],
+    ["allow", { pushers: "alice, bob, carol", accounts: "alice, bob, carol" }],
+  ] as const)("let who was found push as a member alone, or as the configuration says: %s", (found, wanted) => {
+    const isFound = true;
+    const people = [user("alice"), { ...user("bob"), isFound } as const, { ...user("carol"), isFound } as const];
+    const snapshot = snapshotOf(people, [group("g", ["id-bob"], pushTo("stable"))]);
+    const { settings } = toAccountRules(snapshot, createMemberLists(found));
+    expect(settings["web"]).toEqual({ "allow-push": wanted.pushers });
+    expect(settings["acl.groups"]).toEqual({ "branchward-accounts": wanted.accounts });
   });
 });

@@ -2,7 +2,7 @@
 import { NOBODY, RESERVED_PREFIX } from "../accounts/account-name.ts";
 import { toIndexLine } from "../files/index-line.ts";
 import { findEntitlement, type GroupEntitlement } from "../state/entitlement.ts";
-import { type HeldGroup, isActive, listActiveUsers, type Snapshot } from "../state/snapshot.ts";
+import { type HeldGroup, type HeldUser, isActive, listActiveUsers, type Snapshot } from "../state/snapshot.ts";
 import { textOf } from "../state/text-of.ts";
 import type { MercurialRepository } from "./configuration.ts";
 
@@ -17,25 +17,34 @@ export interface Rules {
 
 /** Accounts as values of `[acl.groups]`. */
 export interface MemberLists {
-  /** All active ones. */
+  /** Those who may push where nothing governs: all active ones, those that were found where the configuration says so. */
   accountsOf(snapshot: Snapshot): string;
+  /** Whom the web server lets push at all: these, and who of those that were found is in an entitlement group. */
+  pushersOf(snapshot: Snapshot): string;
   /** The active ones that a group reaches. */
   membersOf(snapshot: Snapshot, group: HeldGroup): string;
 }
 
 /** Makes the lists; one that was made serves as long as nothing changes that it is made of. */
-export function createMemberLists(): MemberLists {
+export function createMemberLists(found: "allow" | "deny"): MemberLists {
   const lists = new WeakMap<
     HeldGroup,
     Pick<Snapshot, "users"> & { readonly groups: unknown; readonly value: string }
   >();
   const accounts = new WeakMap<Snapshot["users"], string>();
+  const isCounted = (user: HeldUser): boolean => isActive(user) && (found === "allow" || user.isFound !== true);
+  const accountsOf = ({ users }: Snapshot): string => {
+    const value = accounts.get(users) ?? listOf([...users.values()].filter(isCounted).map(({ account }) => account));
+    accounts.set(users, value);
+    return value;
+  };
   return {
-    accountsOf({ users }) {
-      const active = () => [...users.values()].filter(isActive).map(({ account }) => account);
-      const value = accounts.get(users) ?? listOf(active());
-      accounts.set(users, value);
-      return value;
+    accountsOf,
+    pushersOf(snapshot) {
+      const members = found === "allow" ? [] : listFoundMembers(snapshot);
+      if (members.length === 0) return accountsOf(snapshot);
+      const counted = [...snapshot.users.values()].filter(isCounted);
+      return listOf([...counted, ...members].map(({ account }) => account));
     },
     membersOf(snapshot, group) {
       const { users, groups } = snapshot;
@@ -57,15 +66,16 @@ const HEAD = "# Written by the Branchward bridge, whole and anew at each change.
 /** Who has an active account, who may push by http, and the groups that people are in: one file for all repositories. */
 export function toAccountRules(snapshot: Snapshot, lists: MemberLists): Rules {
   const accounts = lists.accountsOf(snapshot);
+  const pushers = lists.pushersOf(snapshot);
   const groups = [...snapshot.groups.values()].filter(({ attributes }) => findEntitlement(attributes) === undefined);
   const held = groups.map((group) => ({ name: aclNameOf(group), value: lists.membersOf(snapshot, group), group }));
   const lines = held.flatMap(({ name, value, group }) => [toGroupIndex(snapshot, group), `${name} = ${value}`]);
   return {
-    text: [HEAD, "[web]", `allow-push = ${accounts}`, "[acl.groups]", `${ACCOUNTS} = ${accounts}`, ...lines, ""].join(
+    text: [HEAD, "[web]", `allow-push = ${pushers}`, "[acl.groups]", `${ACCOUNTS} = ${accounts}`, ...lines, ""].join(
       "\n",
     ),
     settings: {
-      web: { "allow-push": accounts },
+      web: { "allow-push": pushers },
       "acl.groups": { [ACCOUNTS]: accounts, ...Object.fromEntries(held.map(({ name, value }) => [name, value])) },
     },
   };
@@ -169,6 +179,14 @@ function toLines(settings: Settings): readonly string[] {
     `[${section}]`,
     ...Object.entries(values).map(([key, value]) => `${key} = ${value}`),
   ]);
+}
+
+/** Who was found and is a member of an entitlement group: it was given the right to push there. */
+function listFoundMembers({ users, groups }: Snapshot): readonly HeldUser[] {
+  const found = [...users.values()].filter(({ isFound }) => isFound);
+  if (found.length === 0) return [];
+  const entitled = [...groups.values()].filter(({ attributes }) => findEntitlement(attributes) !== undefined);
+  return found.filter(({ id }) => entitled.some(({ members }) => members.has(id)));
 }
 
 /** Never empty: an empty or undefined group falls back to the group of that name of the operating system. */

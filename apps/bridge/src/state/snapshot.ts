@@ -17,6 +17,8 @@ export interface HeldUser extends HeldResource {
   readonly account: string;
   /** What the target keeps of the account: a password's hash, keys. */
   readonly native: JsonObject;
+  /** True while the account is one that was found in the native system, and is left there as it is until it is adopted. */
+  readonly isFound?: true;
 }
 
 export interface HeldGroup extends HeldResource {

@@ -46,7 +46,13 @@ export function openStateFile(directory: string, kind: string): StateFile {
 
 const json = z.record(z.string(), z.json());
 const resource = { id: z.string(), version: z.int(), created: z.string(), lastModified: z.string(), attributes: json };
-const userRecord = z.object({ ...resource, kind: z.literal("user"), account: z.string(), native: json });
+const userRecord = z.object({
+  ...resource,
+  kind: z.literal("user"),
+  account: z.string(),
+  native: json,
+  isFound: z.literal(true).exactOptional(),
+});
 const groupRecord = z.object({ ...resource, kind: z.literal("group"), members: z.array(z.string()), fence: z.int() });
 const record = z.discriminatedUnion("kind", [userRecord, groupRecord]);
 

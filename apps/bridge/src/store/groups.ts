@@ -61,3 +61,19 @@ function taken(what: string): ScimError {
 function invalid(detail: string): ScimError {
   return new ScimError(400, detail, "invalidValue");
 }
+
+/** The groups that hold an id, as they are without it. */
+export function withoutMember(
+  groups: ReadonlyMap<string, HeldGroup>,
+  id: string,
+  lastModified: string,
+): ReadonlyMap<string, HeldGroup> {
+  const left = new Map<string, HeldGroup>();
+  for (const group of groups.values()) {
+    if (!group.members.has(id)) continue;
+    const members = new Set(group.members);
+    members.delete(id);
+    left.set(group.id, { ...group, members, version: group.version + 1, lastModified });
+  }
+  return left;
+}

@@ -13,11 +13,13 @@ import {
   type StoredResource,
 } from "@branchward/scim";
 import { uuidv7 } from "uuidv7";
+import { refuseRemoval } from "../accounts/found-account.ts";
 import type { StateFile } from "../state/state-file.ts";
 import { type HeldGroup, type HeldUser, type Snapshot } from "../state/snapshot.ts";
 import type { NativeTarget, Touched } from "../target.ts";
 import type { BridgeContext } from "./context.ts";
-import { applyDelta, requireFence, requireGroup } from "./groups.ts";
+import { withFoundUsers } from "./found-users.ts";
+import { applyDelta, requireFence, requireGroup, withoutMember } from "./groups.ts";
 import { listPage } from "./list-page.ts";
 import { createLock } from "./locked.ts";
 import { toStoredGroup, toStoredUser } from "./render.ts";
@@ -48,7 +50,7 @@ export async function openNativeStore(options: NativeStoreOptions): Promise<Nati
   if (kept === undefined) await stateFile.save(snapshot);
   const holder = createHolder(options, snapshot);
   const lock = createLock();
-  const audit = () => lock(holder.reconcile);
+  const audit = () => lock(() => holder.look());
   await audit();
   return { store: createStore(options, holder, lock), problems: holder.problems, audit };
 }
@@ -56,13 +58,28 @@ export async function openNativeStore(options: NativeStoreOptions): Promise<Nati
 type Holder = ReturnType<typeof createHolder>;
 
 /** The snapshot in force and the way to the next one. */
-function createHolder({ target, stateFile }: NativeStoreOptions, initial: Snapshot) {
+function createHolder({ target, stateFile, now }: NativeStoreOptions, initial: Snapshot) {
   const state = { snapshot: initial, problems: [] as readonly string[], isStale: false };
 
   async function reconcile(): Promise<readonly string[]> {
     state.problems = await target.reconcile(state.snapshot);
     state.isStale = state.problems.length > 0;
     return state.problems;
+  }
+
+  /** Which accounts others made since the last look. Where nobody can tell, those that were known stay. */
+  async function find(): Promise<void> {
+    const found = await target.listFound();
+    if (found === undefined) return;
+    const at = new Date(now()).toISOString();
+    const after = withFoundUsers(state.snapshot, { found, at, createId: uuidv7 });
+    if (after !== state.snapshot) await keep(after);
+  }
+
+  /** Keeps what the native system does not know of, or knew before. */
+  async function keep(after: Snapshot): Promise<void> {
+    await stateFile.save(after);
+    state.snapshot = after;
   }
 
   /** State first: what a crash cuts short is completed at the next start. */
@@ -84,12 +101,13 @@ function createHolder({ target, stateFile }: NativeStoreOptions, initial: Snapsh
     get: () => state.snapshot,
     problems: () => state.problems,
     reconcile,
-    commit,
-    /** Keeps what the native system does not know of. */
-    async keep(after: Snapshot): Promise<void> {
-      await stateFile.save(after);
-      state.snapshot = after;
+
+    async look(): Promise<readonly string[]> {
+      await find();
+      return reconcile();
     },
+    commit,
+    keep,
   };
 }
 
@@ -159,6 +177,8 @@ function createUserWriter({ target, now }: NativeStoreOptions, holder: Holder): 
       return show(user);
     },
     async update(_, id, { change, returns }) {
+      // What is adopted is adopted as it is now.
+      if (getUser(id).isFound) await holder.look();
       const before = getUser(id);
       const wanted = change(show(before)).attributes;
       const { created, version } = before;
@@ -170,7 +190,9 @@ function createUserWriter({ target, now }: NativeStoreOptions, holder: Holder): 
       return show(isSame ? before : user, returns.derived);
     },
     async delete(_, id, check) {
-      check(show(getUser(id)));
+      const user = getUser(id);
+      check(show(user));
+      if (user.isFound) throw refuseRemoval(user.account);
       const { users, groups } = holder.get();
       const left = withoutMember(groups, id, new Date(now()).toISOString());
       const remaining = new Map(users);
@@ -251,20 +273,4 @@ function toNext(
 function requireProved(target: NativeTarget, group: HeldGroup): void {
   const problem = target.findProblem(group);
   if (problem !== undefined) throw new ScimError(503, problem);
-}
-
-/** The groups that hold an id, as they are without it. */
-function withoutMember(
-  groups: ReadonlyMap<string, HeldGroup>,
-  id: string,
-  lastModified: string,
-): ReadonlyMap<string, HeldGroup> {
-  const left = new Map<string, HeldGroup>();
-  for (const group of groups.values()) {
-    if (!group.members.has(id)) continue;
-    const members = new Set(group.members);
-    members.delete(id);
-    left.set(group.id, { ...group, members, version: group.version + 1, lastModified });
-  }
-  return left;
 }

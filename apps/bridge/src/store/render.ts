@@ -1,4 +1,5 @@
 /** Held resources as the engine of SCIM sees them. */
+import { nativeAccountSchema } from "../accounts/found-account.ts";
 import type { JsonObject, Member, MemberRead, ResourceRead, StoredResource } from "@branchward/scim";
 import type { HeldGroup, HeldUser, Snapshot } from "../state/snapshot.ts";
 
@@ -12,7 +13,12 @@ export function toStoredGroup(snapshot: Snapshot, group: HeldGroup, read: Member
 export function toStoredUser(snapshot: Snapshot, user: HeldUser, { derived }: ResourceRead): StoredResource {
   const groups = derived.includes("groups") ? { groups: listGroups(snapshot, user.id) } : {};
   const stored = toStored(user);
-  return { ...stored, attributes: { ...stored.attributes, ...groups }, members: undefined };
+  return { ...stored, attributes: { ...stored.attributes, ...toMark(user), ...groups }, members: undefined };
+}
+
+/** Whoever adopts an account sees that nobody has. */
+function toMark({ isFound }: HeldUser): JsonObject {
+  return isFound ? { [nativeAccountSchema.id]: { state: "found" } } : {};
 }
 
 /** What filters and sorting look at; what costs is made when it is looked at. */
@@ -21,6 +27,7 @@ export function toDocument(snapshot: Snapshot, held: HeldUser | HeldGroup): Json
   return {
     id,
     ...attributes,
+    ...("members" in held ? {} : toMark(held)),
     meta: { created, lastModified, version: String(version) },
     get members() {
       return "members" in held ? listMembers(snapshot, held).map((member) => ({ ...member })) : [];

@@ -1,5 +1,7 @@
 /** What a user becomes when it is created or changed. */
-import { foldCase, type JsonObject, ScimError } from "@branchward/scim";
+import { foldCase, type JsonObject, ownValue, ScimError } from "@branchward/scim";
+import { nativeAccountSchema } from "../accounts/found-account.ts";
+import { sshKeysSchema } from "../accounts/ssh-keys.ts";
 import type { HeldUser, Snapshot } from "../state/snapshot.ts";
 import { textOf } from "../state/text-of.ts";
 import type { NativeTarget } from "../target.ts";
@@ -11,8 +13,10 @@ export async function toUser(
   identity: Pick<HeldUser, "id" | "version" | "created" | "lastModified"> & { readonly before: HeldUser | undefined },
 ): Promise<HeldUser> {
   const { before, ...meta } = identity;
-  const { password, ...others } = wanted;
-  const attributes = { ...others, active: others["active"] ?? before?.attributes["active"] ?? true };
+  // An account that is written is nobody's find any more.
+  const { password, [nativeAccountSchema.id]: _, ...others } = wanted;
+  const kept = before?.isFound ? pickKeys(before.attributes) : {};
+  const attributes = { ...kept, ...others, active: others["active"] ?? before?.attributes["active"] ?? true };
   const secret = typeof password === "string" ? password : undefined;
   const account = await target.toAccount({ attributes, password: secret, before, users: snapshot.users });
   const user = { ...meta, attributes, ...account };
@@ -20,15 +24,21 @@ export async function toUser(
   return user;
 }
 
+/** Whoever adopts an account without a word of its keys does not take them away. */
+function pickKeys(attributes: JsonObject): JsonObject {
+  const keys = ownValue(attributes, sshKeysSchema.id);
+  return keys === undefined ? {} : { [sshKeysSchema.id]: keys };
+}
+
 function requireFreeNames({ users }: Snapshot, user: HeldUser): void {
   const key = nameKey(user);
   const externalId = user.attributes["externalId"];
   for (const other of users.values()) {
     if (other.id === user.id) continue;
-    if (nameKey(other) === key) throw taken(`userName ${textOf(user.attributes, "userName")}`);
-    if (other.account.toLowerCase() === user.account.toLowerCase()) throw taken(`the account ${user.account}`);
+    if (nameKey(other) === key) throw taken(`userName ${textOf(user.attributes, "userName")}`, other);
+    if (other.account.toLowerCase() === user.account.toLowerCase()) throw taken(`the account ${user.account}`, other);
     if (externalId !== undefined && other.attributes["externalId"] === externalId)
-      throw taken(`externalId ${textOf(user.attributes, "externalId")}`);
+      throw taken(`externalId ${textOf(user.attributes, "externalId")}`, other);
   }
 }
 
@@ -36,6 +46,9 @@ function nameKey({ attributes }: HeldUser): string {
   return foldCase(textOf(attributes, "userName"));
 }
 
-function taken(what: string): ScimError {
-  return new ScimError(409, `${what} is another user's`, "uniqueness");
+function taken(what: string, { id, isFound }: HeldUser): ScimError {
+  const detail = isFound
+    ? `${what} was in the native system before the bridge: a PATCH or PUT of /Users/${id} adopts it`
+    : `${what} is another user's`;
+  return new ScimError(409, detail, "uniqueness");
 }
