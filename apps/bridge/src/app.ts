@@ -1,6 +1,12 @@
 /** A bridge over HTTP: SCIM 2.0 in front of one native system. */
 import { createKoaApp, type Logger } from "@branchward/runtime";
-import { createGroupType, createScimProvider, createUserType, type SchemaDefinition } from "@branchward/scim";
+import {
+  createGroupType,
+  createScimProvider,
+  createUserType,
+  recognizeDialect,
+  type SchemaDefinition,
+} from "@branchward/scim";
 import type Koa from "koa";
 import { createHealthMiddleware } from "./http/health.ts";
 import { createScimMiddleware, MAX_BODY_BYTES, SCIM_BASE_PATH } from "./http/serve-scim.ts";
@@ -33,6 +39,7 @@ export function createBridgeApp({ native, userExtensions, tokens, baseUrl, log, 
     ],
     baseUrl: () => `${baseUrl()}${SCIM_BASE_PATH}`,
     maxResults: MAX_RESULTS,
+    prefersNoContent: (request) => recognizeDialect(request) === "entra",
     bulk: { maxOperations: MAX_BULK_OPERATIONS, maxPayloadSize: MAX_BODY_BYTES },
   });
   const koa = createKoaApp(log);
