@@ -1,13 +1,16 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { type BridgeUnderTest, ENTITLEMENT, entitlementBody } from "../support/bridge.ts";
+import { type BridgeUnderTest, ENTITLEMENT, entitlementBody, SSH_KEYS } from "../support/bridge.ts";
 import { listPhabricatorServers, type PhabricatorUnderTest } from "../support/phabricator.ts";
 import { openPhabricatorStory, type PhabricatorStory } from "../support/phabricator-story.ts";
+import { makeKeyPair } from "../support/test-servers.ts";
 
 const GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const USER = "urn:ietf:params:scim:schemas:core:2.0:User";
 
-describe.each(listPhabricatorServers(process.env))("a bridge in front of $name", ({ open }) => {
+describe.each(listPhabricatorServers(process.env))("a bridge in front of $name", ({ open, hasSsh }) => {
   let story: PhabricatorStory;
   let server: PhabricatorUnderTest;
   let scim: BridgeUnderTest;
@@ -85,6 +88,38 @@ describe.each(listPhabricatorServers(process.env))("a bridge in front of $name",
     expect(await story.push("bob", branchOf("feature"))).toMatchObject({ isAccepted: false });
     expect((await active(true)).json).toMatchObject({ active: true });
     expect(await story.push("bob", branchOf("feature"))).toMatchObject({ isAccepted: true });
+  });
+
+  it.runIf(hasSsh)("holds by SSH what it holds by HTTP (PHORGE_SSH says where that is)", async () => {
+    const person = { userName: accountOf("sam"), branch: branchOf("by-ssh") };
+    const key = await makeKeyPair(join(story.directory, "sam"));
+    const keys = [{ value: (await readFile(`${key}.pub`, "utf8")).trim() }];
+    const push = async (branch = person.branch) => server.pushBySsh?.({ key, branch });
+    expect(await push()).toMatchObject({ isAccepted: false, output: expect.stringContaining("Permission denied") });
+    const emails = [{ value: `${person.userName}@example.com`, primary: true }];
+    const id = await scim.addUser(person.userName, { emails, [SSH_KEYS]: { keys } });
+    expect(await push()).toMatchObject({ isAccepted: true });
+    const group = await story.govern(person.branch, ["alice"]);
+    expect(await push()).toMatchObject({ isAccepted: false, output: expect.stringContaining("pushing to") });
+    expect(await push(branchOf("by-ssh-too"))).toMatchObject({ isAccepted: true });
+    await scim.patch(`/Groups/${group}`, { op: "add", path: "members", value: [{ value: id }] });
+    expect(await push()).toMatchObject({ isAccepted: true });
+    await scim.patch(`/Groups/${group}`, { op: "remove", path: `members[value eq "${id}"]` });
+    expect(await push()).toMatchObject({ isAccepted: false });
+    await scim.request("DELETE", `/Groups/${group}`);
+    const write = (op: string, path: string, value?: unknown) => scim.patch(`/Users/${id}`, { op, path, value });
+    expect(await write("replace", "active", false)).toMatchObject({ status: 200 });
+    expect(await push()).toMatchObject({ isAccepted: false, output: expect.stringContaining("SSH sessions") });
+    // As Branchward's worker closes an account, and opens it again: a revoked key could never come back.
+    const closed = await write("remove", `${SSH_KEYS}:keys`);
+    expect(closed.json).not.toHaveProperty([SSH_KEYS]);
+    expect((await scim.request("GET", `/Users/${id}`)).json).not.toHaveProperty([SSH_KEYS]);
+    await write("replace", `${SSH_KEYS}:keys`, keys);
+    expect(await write("replace", "active", true)).toMatchObject({ status: 200, json: { active: true } });
+    expect(await push()).toMatchObject({ isAccepted: true });
+    const other = await makeKeyPair(join(story.directory, "sam-2"));
+    await write("replace", `${SSH_KEYS}:keys`, [{ value: (await readFile(`${other}.pub`, "utf8")).trim() }]);
+    expect(await push()).toMatchObject({ isAccepted: false, output: expect.stringContaining("Permission denied") });
   });
 
   it("renames and re-mails an account, whose memberships and password stay", async () => {

@@ -124,22 +124,24 @@ export function addRepository(world: StandInWorld, name: string, commits: number
   return repository;
 }
 
-/** Whether a push by HTTP goes through, and what is said; the order is Phabricator's. */
+interface StandInPush {
+  readonly repository: string;
+  readonly branch: string;
+  readonly commits: number;
+  /** By HTTP, or by SSH, where the key (`type base64`) says who it is. */
+  readonly by: { readonly userName: string; readonly password: string } | { readonly key: string };
+}
+
+/** Whether a push goes through, and what is said; the order is Phabricator's. */
 export function decidePush(
   world: StandInWorld,
-  push: {
-    readonly repository: string;
-    readonly userName: string;
-    readonly password: string;
-    readonly branch: string;
-    readonly commits: number;
-  },
+  push: StandInPush,
 ): { readonly isAccepted: boolean; readonly output: string } {
   const repository = world.repositories.find(({ name }) => name === push.repository);
-  const user = world.users.find(({ userName }) => userName.toLowerCase() === push.userName.toLowerCase());
-  const isKnown = user !== undefined && user.vcsPassword === push.password && !user.isDisabled && user.isApproved;
-  if (repository === undefined || user === undefined || !isKnown || repository.pushPolicy === "no-one")
-    return { isAccepted: false, output: "The requested URL returned error: 403" };
+  const user = world.users.find((one) => isBearer(one, push.by));
+  if (user === undefined || user.isDisabled || !user.isApproved || repository === undefined)
+    return { isAccepted: false, output: "key" in push.by ? refuseSsh(user) : FORBIDDEN };
+  if (repository.pushPolicy === "no-one") return { isAccepted: false, output: FORBIDDEN };
   const isImport = repository.commits === 0 && push.commits > 7;
   const blocking = isImport
     ? undefined
@@ -150,6 +152,18 @@ export function decidePush(
   }
   repository.commits += push.commits;
   return { isAccepted: true, output: "" };
+}
+
+const FORBIDDEN = "The requested URL returned error: 403";
+
+function isBearer(user: StandInUser, by: StandInPush["by"]): boolean {
+  if ("key" in by) return user.sshKeys.some((key) => key.startsWith(by.key));
+  return user.userName.toLowerCase() === by.userName.toLowerCase() && user.vcsPassword === by.password;
+}
+
+function refuseSsh(user: StandInUser | undefined): string {
+  if (user === undefined) return "Permission denied (publickey).";
+  return `phabricator-ssh-exec: Your account ("${user.userName}") does not have permission to establish SSH sessions. Visit the web interface for more information.`;
 }
 
 // oxlint-disable-next-line max-params -- a rule is matched against the four things that a push is

@@ -8,6 +8,7 @@ import { startGitoliteHost } from "./gitolite-host.ts";
 import { startHgHost } from "./hg-host.ts";
 import { listPhabricatorServers, type PhabricatorServer } from "./phabricator.ts";
 import { openPhabricatorStory } from "./phabricator-story.ts";
+import { makeKeyPair } from "./test-servers.ts";
 
 export interface DrivenHost extends AsyncDisposable {
   readonly bridge: BridgeUnderTest;
@@ -113,24 +114,33 @@ async function openGitolite(): Promise<DrivenHost> {
 }
 
 async function openPhabricator({ open }: PhabricatorServer): Promise<DrivenHost> {
-  const { server, scim, [Symbol.asyncDispose]: close } = await openPhabricatorStory(open);
+  await using stack = new AsyncDisposableStack();
+  const directory = await makeDirectory(stack);
+  const { server, scim } = stack.use(await openPhabricatorStory(open));
   const run = randomBytes(4).toString("hex");
+  const keys = createKeys({ makeKey: (name) => makeKeyPair(join(directory, name)) });
+  const { pushBySsh } = server;
+  const owned = stack.move();
   return {
     bridge: scim,
     vcs: "git",
     refType: "branch",
     repository: server.repository,
     nameOf: (name) => `${name}-${run}`,
-    makeKey: undefined,
+    makeKey: pushBySsh && ((userName) => keys.makeKey(userName)),
     passwordOf,
-    afterReturn: "refused",
+    afterReturn: pushBySsh === undefined ? "refused" : "http refused, ssh accepted",
     async push(userName, branch) {
-      const password = passwordOf(userName);
-      const { isAccepted, output } = await server.push({ account: userName, password, branch });
-      return { http: isAccepted ? "accepted" : `refused: ${output}` };
+      const http = await server.push({ account: userName, password: passwordOf(userName), branch });
+      const ssh = await pushBySsh?.({ key: keys.fileOf(userName), branch });
+      return { http: toText(http), ...(ssh === undefined ? {} : { ssh: toText(ssh) }) };
     },
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+function toText({ isAccepted, output }: { readonly isAccepted: boolean; readonly output: string }): string {
+  return isAccepted ? "accepted" : `refused: ${output}`;
 }
 
 /** One key pair for each person, made at its first use. */

@@ -5,7 +5,7 @@ import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { freePort, startSshd } from "./test-servers.ts";
+import { freePort, makeKeyPair, startSshd } from "./test-servers.ts";
 
 const run = promisify(execFile);
 
@@ -29,9 +29,7 @@ export async function startGitoliteHost(directory: string): Promise<GitoliteHost
   const gitolite = async (...args: readonly string[]): Promise<string> =>
     (await run("gitolite", args, { env, cwd: home, timeout: 30_000 })).stdout;
   const makeKey = async (name: string): Promise<string> => {
-    const file = join(directory, `key-${name}`);
-    await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", file]);
-    return file;
+    return makeKeyPair(join(directory, `key-${name}`), name);
   };
   await writeFile(
     join(home, ".gitconfig"),

@@ -5,7 +5,7 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { freePort, own, startSshd, untilListening } from "./test-servers.ts";
+import { freePort, makeKeyPair, own, startSshd, untilListening } from "./test-servers.ts";
 
 const run = promisify(execFile);
 
@@ -53,9 +53,7 @@ export async function startHgHost(directory: string): Promise<HgHost> {
     pathOf,
     ...createHgClient({ directory, home, ports, pathOf }),
     async makeKey(name) {
-      const file = join(directory, `key-${name}`);
-      await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", `${name}@laptop`, "-f", file]);
-      return file;
+      return makeKeyPair(join(directory, `key-${name}`), `${name}@laptop`);
     },
     async serveSingle(name) {
       await startUwsgi(owned, directory, { socket: "single.sock", target: pathOf(name) });

@@ -10,6 +10,8 @@ import type { PhabricatorServer, PhabricatorUnderTest } from "./phabricator.ts";
 export interface PhabricatorStory extends AsyncDisposable {
   /** In every name: a real server keeps what earlier runs made. */
   readonly run: string;
+  /** Temporary, for keys. */
+  readonly directory: string;
   readonly server: PhabricatorUnderTest;
   readonly scim: BridgeUnderTest;
   /** Another bridge in front of the same server, with a state of its own. */
@@ -52,6 +54,7 @@ export async function openPhabricatorStory(open: PhabricatorServer["open"]): Pro
   const scim = stack.use(await startTestBridge({ directory, section }));
   const owned = stack.move();
   return {
+    directory,
     server,
     scim,
     startAnother: async () => startTestBridge({ directory: await makeDirectory(owned), section, isRebuild: true }),

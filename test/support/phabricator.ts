@@ -1,7 +1,7 @@
 /** A Phabricator server that tests run against: a real one, where the environment names it, and a stand-in. */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { startConduitStandIn } from "./conduit-stand-in.ts";
@@ -11,6 +11,17 @@ export interface Push {
   readonly account: string;
   readonly password: string;
   readonly branch: string;
+}
+
+export interface KeyPush {
+  /** The file of the private key. */
+  readonly key: string;
+  readonly branch: string;
+}
+
+interface PushOutcome {
+  readonly isAccepted: boolean;
+  readonly output: string;
 }
 
 export interface PhabricatorUnderTest extends AsyncDisposable {
@@ -23,7 +34,9 @@ export interface PhabricatorUnderTest extends AsyncDisposable {
   /** Calls Conduit as an administrator. @throws what Conduit refuses */
   call(method: string, parameters: object): Promise<unknown>;
   /** Pushes a new commit by HTTP. */
-  push(push: Push): Promise<{ readonly isAccepted: boolean; readonly output: string }>;
+  push(push: Push): Promise<PushOutcome>;
+  /** Pushes a new commit by SSH with a private key, beside which the public one lies; undefined where nobody can. */
+  readonly pushBySsh: ((push: KeyPush) => Promise<PushOutcome>) | undefined;
   /** Puts the extension's files there, takes them away, or adds a broken one; undefined where they cannot be reached. */
   readonly setExtension: ((state: "installed" | "missing" | "broken") => Promise<void>) | undefined;
 }
@@ -31,6 +44,8 @@ export interface PhabricatorUnderTest extends AsyncDisposable {
 /** How a server under test is come by, under the name that tests show. */
 export interface PhabricatorServer {
   readonly name: string;
+  /** Whether `pushBySsh` is there. */
+  readonly hasSsh: boolean;
   readonly open: (directory: string) => Promise<PhabricatorUnderTest>;
 }
 
@@ -38,16 +53,18 @@ export interface PhabricatorServer {
 export function listPhabricatorServers(
   env: Readonly<Record<string, string | undefined>>,
 ): readonly PhabricatorServer[] {
-  const standIn = { name: "a Conduit stand-in", open: openStandIn };
+  const standIn = { name: "a Conduit stand-in", hasSsh: true, open: openStandIn };
   const { PHORGE_URL: url, PHORGE_TOKEN: token, PHORGE_REPOSITORY: repository, PHORGE_EXTENSION: extension } = env;
+  const { PHORGE_SSH: ssh } = env;
   if (url === undefined || token === undefined || repository === undefined) {
     process.stderr.write(
-      "Tests against a real Phorge are not run: set PHORGE_URL, PHORGE_TOKEN and PHORGE_REPOSITORY (and PHORGE_EXTENSION).\n",
+      "Tests against a real Phorge are not run: set PHORGE_URL, PHORGE_TOKEN and PHORGE_REPOSITORY (and PHORGE_EXTENSION, PHORGE_SSH).\n",
     );
     return [standIn];
   }
-  const settings = { url, token, repository, extension };
-  return [standIn, { name: `Phorge at ${url}`, open: (directory) => openReal(settings, directory) }];
+  const settings = { url, token, repository, extension, ssh };
+  const hasSsh = ssh !== undefined;
+  return [standIn, { name: `Phorge at ${url}`, hasSsh, open: (directory) => openReal(settings, directory) }];
 }
 
 async function openStandIn(): Promise<PhabricatorUnderTest> {
@@ -64,7 +81,11 @@ async function openStandIn(): Promise<PhabricatorUnderTest> {
     push: async ({ account, password, branch }) =>
       standIn.extension === "broken"
         ? { isAccepted: false, output: "The requested URL returned error: 500" }
-        : decidePush(world, { repository: "acme/web", userName: account, password, branch, commits: 1 }),
+        : decidePush(world, { repository: "acme/web", by: { userName: account, password }, branch, commits: 1 }),
+    pushBySsh: async ({ key, branch }) => {
+      const by = { key: (await readFile(`${key}.pub`, "utf8")).split(" ", 2).join(" ") };
+      return decidePush(world, { repository: "acme/web", by, branch, commits: 1 });
+    },
     setExtension: async (state) => {
       standIn.extension = state;
     },
@@ -78,10 +99,12 @@ interface RealSettings {
   readonly repository: string;
   /** The directory that the extension's files lie in, below `src/extensions`. */
   readonly extension: string | undefined;
+  /** Where people come by SSH: `phorge@127.0.0.1:2222`. */
+  readonly ssh: string | undefined;
 }
 
 async function openReal(settings: RealSettings, directory: string): Promise<PhabricatorUnderTest> {
-  const { url, token, repository, extension } = settings;
+  const { url, token, repository, extension, ssh } = settings;
   const call = (method: string, parameters: object): Promise<unknown> => callConduit(settings, method, parameters);
   const shortName = await findShortName(call, repository);
   const emptyRepository = `acme/empty-${randomBytes(4).toString("hex")}`;
@@ -95,24 +118,36 @@ async function openReal(settings: RealSettings, directory: string): Promise<Phab
   await mkdir(copy);
   const git = (...args: readonly string[]) => runGit(copy, args);
   await git("init", "--quiet");
+  async function pushTo(remote: string, branch: string, options: readonly string[] = []): Promise<PushOutcome> {
+    await git("commit", "--quiet", "--allow-empty", "--message", randomBytes(8).toString("hex"));
+    const { code, output } = await git(...options, "push", remote, `HEAD:refs/heads/${branch}`);
+    return { isAccepted: code === 0, output };
+  }
   return {
     url,
     token,
     repository,
     emptyRepository,
     call,
-    push: async ({ account, password, branch }) => {
-      await git("commit", "--quiet", "--allow-empty", "--message", randomBytes(8).toString("hex"));
+    push: ({ account, password, branch }) => {
       const remote = new URL(`/source/${shortName}.git`, url);
       Object.assign(remote, { username: account, password });
-      const { code, output } = await git("push", remote.href, `HEAD:refs/heads/${branch}`);
-      return { isAccepted: code === 0, output };
+      return pushTo(remote.href, branch);
     },
+    pushBySsh:
+      ssh === undefined
+        ? undefined
+        : ({ key, branch }) =>
+            pushTo(`ssh://${ssh}/source/${shortName}.git`, branch, ["-c", `core.sshCommand=${toSshCommand(key)}`]),
     setExtension: extension === undefined ? undefined : (state) => placeExtension(extension, state),
     [Symbol.asyncDispose]: async () => {
       if (extension !== undefined) await placeExtension(extension, "installed");
     },
   };
+}
+
+function toSshCommand(key: string): string {
+  return `ssh -i ${key} -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -F /dev/null`;
 }
 
 async function findShortName(call: PhabricatorUnderTest["call"], name: string): Promise<string> {

@@ -16,13 +16,19 @@ interface SshdOptions {
   readonly settings?: readonly string[];
 }
 
+/** Makes a pair of keys; resolves with the file of the private one, beside which the public one lies. */
+export async function makeKeyPair(file: string, comment = "test"): Promise<string> {
+  await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", file]);
+  return file;
+}
+
 /** A real sshd with a host key of its own; `settings` are further lines of its configuration. */
 export async function startSshd(
   stack: AsyncDisposableStack,
   { directory, port, authorizedKeys, settings = [] }: SshdOptions,
 ): Promise<void> {
   const hostKey = join(directory, "host-key");
-  await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", hostKey]);
+  await makeKeyPair(hostKey);
   // sshd gives up its rights in this directory; the package makes it at boot only.
   if (process.getuid?.() === 0) await mkdir("/run/sshd", { recursive: true, mode: 0o755 });
   const file = join(directory, "sshd_config");

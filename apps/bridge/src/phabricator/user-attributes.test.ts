@@ -56,11 +56,22 @@ describe("what of a SCIM User an account of Phabricator holds", () => {
     );
     expect(shown).toMatchObject({ userName: "bob", displayName: "Bob", active: false });
     expect(shown).toMatchObject({ emails: [{ value: "bob@example.com", primary: true }] });
-    expect(shown).toMatchObject({ [sshKeysSchema.id]: { keys: [{ value: "ssh-ed25519 AAAA laptop" }] } });
     expect(shown).not.toHaveProperty("password");
     expect(observe({ ...described, active: true }, { ...account, isApproved: false }, naming)).toMatchObject({
       active: false,
     });
+  });
+
+  it("shows the keys of whom they let in, and again when their account is enabled", () => {
+    const keys = { [sshKeysSchema.id]: { keys: [{ value: "ssh-ed25519 AAAA laptop" }] } };
+    const active = observe(described, account, naming);
+    expect(active).toMatchObject(keys);
+    const disabled = { ...account, isDisabled: true };
+    expect(observe({ ...active, active: false }, disabled, naming)).toMatchObject(keys);
+    const taken = observe({ ...described, active: false }, disabled, naming);
+    expect(taken).not.toHaveProperty([sshKeysSchema.id]);
+    const after = { ...taken, active: true, ...keys };
+    expect(toAccountEdit(disabled, { before: taken, after, naming })).toEqual({ isDisabled: false });
   });
 
   it("shows a user without an account as inactive and without its password", () => {

@@ -90,7 +90,10 @@ export function toAccountEdit(
   };
 }
 
-/** The attributes as they are shown: what a client said, put right by what the account is. */
+/**
+ * The attributes as they are shown: what a client said, put right by what the account is. Keys of a disabled account let
+ * nobody in. They are not shown where a client took them away, and stay: one that is revoked could never come back.
+ */
 export function observe(attributes: JsonObject, account: Account, naming: AccountNaming): JsonObject {
   const shown: Record<string, JsonValue | undefined> = { ...attributes };
   delete shown["password"];
@@ -100,7 +103,8 @@ export function observe(attributes: JsonObject, account: Account, naming: Accoun
     shown["emails"] = [{ value: account.email, type: "work", primary: true }];
   shown["active"] = !account.isDisabled && account.isApproved;
   shown[phabricatorAccountSchema.id] = { state: "linked", phid: account.phid };
-  if (account.sshKeys !== undefined && !hasSameKeys(account.sshKeys, sayKeys(attributes)))
+  const areKeysShown = (!account.isDisabled && account.isApproved) || attributes[sshKeysSchema.id] !== undefined;
+  if (areKeysShown && account.sshKeys !== undefined && !hasSameKeys(account.sshKeys, sayKeys(attributes)))
     shown[sshKeysSchema.id] = { keys: account.sshKeys.map((value) => ({ value })) };
   return shown;
 }
