@@ -285,6 +285,28 @@ describe("a Mercurial host behind SCIM", { timeout: 300_000 }, () => {
     expect(robot.json["detail"]).toContain("was in the native system before the bridge");
   });
 
+  it("keeps a group that somebody's rule names, which would else mean the operating system's", async () => {
+    const hgrc = join(host.pathOf("acme/web"), ".hg", "hgrc");
+    const before = await readFile(hgrc, "utf8");
+    const group = await scim.addGroup("staff", [idOf("alice")]);
+    await writeFile(hgrc, `[acl.deny.branches]\nstable = !@staff\n${before}`);
+    expect(await scim.bridge.audit()).toEqual([]);
+    expect(await push("alice", "acme/web", { branch: "stable" })).toEqual(accepted);
+    expect(await push("bob", "acme/web", { branch: "stable" })).toEqual(refused);
+    const gone = await scim.request("DELETE", `/Groups/${group}`);
+    const renamed = await scim.patch(`/Groups/${group}`, { op: "replace", path: "displayName", value: "others" });
+    for (const answer of [gone, renamed])
+      expect(answer).toMatchObject({
+        status: 409,
+        json: { detail: expect.stringContaining("acme/web: [acl.deny.branches] stable names @staff") },
+      });
+    expect(await push("alice", "acme/web", { branch: "stable" })).toEqual(accepted);
+    expect(await push("bob", "acme/web", { branch: "stable" })).toEqual(refused);
+    await writeFile(hgrc, before);
+    expect(await scim.request("DELETE", `/Groups/${group}`)).toMatchObject({ status: 204 });
+    expect(await push("bob", "acme/web", { branch: "stable" })).toEqual(accepted);
+  });
+
   it("refuses a write with an older fence than one that has written", async () => {
     const group = await govern("stable", ["alice"]);
     const operation = { op: "add", path: "members", value: [{ value: idOf("bob") }] };

@@ -18,7 +18,7 @@ from hgext import acl  # noqa: E402
 
 SECTIONS = ["hooks", "acl", "web", "server"] + [
     "acl." + name
-    for name in ("groups", "allow.branches", "deny.branches", "allow.bookmarks", "deny.bookmarks")
+    for name in ("groups", "allow", "deny", "allow.branches", "deny.branches", "allow.bookmarks", "deny.bookmarks")
 ]
 # Of the smaller sections, the keys that the bridge writes.
 KEYS = {

@@ -23,7 +23,7 @@ import { createRuleProver } from "./prove-rules.ts";
 import { readOthers } from "./read-others.ts";
 import { createRepositories, type Repositories } from "./repositories.ts";
 import { rebuildSnapshot } from "./rebuild.ts";
-import { createMemberLists, toAccountRules } from "./rules.ts";
+import { aclNameOf, createMemberLists, toAccountRules } from "./rules.ts";
 
 export interface MercurialOptions {
   readonly configuration: MercurialConfiguration;
@@ -124,6 +124,7 @@ async function apply(context: Context, change: NativeChange): Promise<void> {
   const { before, after, touched } = change;
   const { repositories } = context;
   const isOfAccounts = touched.users.size > 0;
+  await requireUnmentioned(context, change);
   const incoming = toIncoming(change);
   const isShared = isOfAccounts || [...touched.groups].some((id) => [before, after].some((one) => isOfAll(one, id)));
   const files = [
@@ -139,6 +140,25 @@ async function apply(context: Context, change: NativeChange): Promise<void> {
   if (refusal === undefined || isOfAccounts) return;
   await undo();
   throw new ScimError(503, refusal);
+}
+
+/**
+ * A group that is not defined means the one of that name of the operating system: whoever writes rules takes a group out
+ * of them before it goes. @throws ScimError 409 saying which rule names it
+ */
+async function requireUnmentioned({ repositories }: Context, { before, after, touched }: NativeChange): Promise<void> {
+  const listNames = ({ groups }: Snapshot): ReadonlySet<string> => {
+    const held = [...touched.groups].flatMap((id) => groups.get(id) ?? []);
+    return new Set(held.filter(({ attributes }) => findEntitlement(attributes) === undefined).map(aclNameOf));
+  };
+  const gone = listNames(before).difference(listNames(after));
+  if (gone.size === 0) return;
+  const mention = await repositories.findMention(gone).catch((error: unknown) => {
+    throw toRefusal(error);
+  });
+  if (mention === undefined) return;
+  const detail = `${mention}, which would then mean the operating system's group of that name; take it out of there first`;
+  throw new ScimError(409, detail, "mutability");
 }
 
 function toIncoming({ before, after, touched }: NativeChange): IncomingAccounts {

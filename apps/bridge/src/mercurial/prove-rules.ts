@@ -18,6 +18,8 @@ export interface RuleProver extends AsyncDisposable {
     wanted: Settings,
     questions: readonly KnownQuestion[],
   ): Promise<string | undefined>;
+  /** Where rules of a repository speak of one of these groups; undefined where none does. */
+  findMention(repository: MercurialRepository, groups: ReadonlySet<string>): Promise<string | undefined>;
 }
 
 export function createRuleProver({ python, serversOf }: MercurialHost): RuleProver {
@@ -38,10 +40,29 @@ export function createRuleProver({ python, serversOf }: MercurialHost): RuleProv
       }
       return undefined;
     },
+    async findMention(repository, groups) {
+      for (const user of serversOf(repository)) {
+        const { settings } = await askAs(user).ask(repository.path, []);
+        const mention = findMention(settings, groups);
+        if (mention !== undefined) return `${repository.name}: ${mention}`;
+      }
+      return undefined;
+    },
     async [Symbol.asyncDispose]() {
       for (const asker of askers.values()) await asker[Symbol.asyncDispose]();
     },
   };
+}
+
+function findMention(settings: Settings, groups: ReadonlySet<string>): string | undefined {
+  for (const [section, values] of Object.entries(settings)) {
+    if (!/^acl\.(?:allow|deny)/u.test(section)) continue;
+    for (const [key, value] of Object.entries(values)) {
+      const group = [...value.matchAll(/@([^\s,]+)/gu)].map((match) => match[1] ?? "").find((name) => groups.has(name));
+      if (group !== undefined) return `[${section}] ${key} names @${group}`;
+    }
+  }
+  return undefined;
 }
 
 /** The file that Mercurial reads of a repository. */

@@ -29,6 +29,8 @@ export interface RepositoriesOptions {
 export interface Repositories {
   /** Why rules are not in force in the repository of that name, as of the last look. */
   findProblem(name: string): string | undefined;
+  /** Where rules of others speak of one of these groups. @throws Error where Mercurial cannot tell */
+  findMention(groups: ReadonlySet<string>): Promise<string | undefined>;
   /** Those whose rules a change touches. */
   listAffected(change: NativeChange): readonly MercurialRepository[];
   /**
@@ -48,6 +50,13 @@ export function createRepositories(options: RepositoriesOptions): Repositories {
   const problems = new Map<string, string>();
   return {
     findProblem: (name) => problems.get(name),
+    async findMention(groups) {
+      for (const repository of repositories) {
+        const mention = await options.prover.findMention(repository, groups);
+        if (mention !== undefined) return mention;
+      }
+      return undefined;
+    },
     listAffected: (change) => repositories.filter(({ name }) => isAffected(name, change)),
     async apply(change, affected) {
       const isOfAccounts = change.touched.users.size > 0;
