@@ -121,7 +121,28 @@ describe("the pre-receive hook", () => {
     await commit("more");
     decider.denied = ["push real"];
     expect((await push("HEAD:refs/heads/alias")).code).toBe(1);
+    await lab.run(bare, "git", "pack-refs", "--all");
+    expect((await push("HEAD:refs/heads/alias")).code).toBe(1);
     expect((await push("HEAD:refs/other/alias")).code).toBe(1);
+  });
+
+  it("asks about the branch that a symbolic ref would make", async () => {
+    await lab.run(bare, "git", "symbolic-ref", "refs/heads/latest", "refs/heads/release/9");
+    decider.denied = ["create release/9"];
+    expect((await push("HEAD:refs/heads/latest")).code).toBe(1);
+    expect(await listHeads()).toBe("");
+  });
+
+  it("takes branches whose names a shell or a pattern could misread", async () => {
+    await push("HEAD:refs/heads/a,refs/tags/b", "HEAD:refs/heads/%s", "HEAD:refs/heads/-n");
+    await commit("more");
+    await push("HEAD:refs/heads/a,refs/tags/b", "HEAD:refs/heads/%s", "HEAD:refs/heads/-n");
+    const verbs = decider.questions.map(({ changes }) => changes.map(({ entitlement }) => entitlement));
+    expect(verbs).toEqual([
+      ["create", "create", "create"],
+      ["push", "push", "push"],
+    ]);
+    expect(decider.questions[1]?.changes.map(({ branch }) => branch).toSorted()).toEqual(["%s", "-n", "a,refs/tags/b"]);
   });
 
   it("refuses a name that is no UTF-8, which no rule could mean", async () => {

@@ -1,6 +1,7 @@
 /**
- * The hook that decides: `node decide.js pre-receive`, waited for by git. It depends on nothing but Node (20.16 or newer).
- * Whatever goes wrong refuses the push and says so: a decision that could not be made is no permission.
+ * The hook that decides: `node decide.js`, waited for by git, which reads what `look` of the hook script says. It depends on
+ * nothing but Node (20.16 or newer). Whatever goes wrong refuses the push and says so: a decision that could not be made is
+ * no permission.
  */
 import { readChanges } from "./git-changes.js";
 import { openHome } from "./home.js";
@@ -12,7 +13,7 @@ const path = process.getBuiltinModule("node:path");
 
 async function decide(home) {
   const { env } = process;
-  const changes = await readChanges(fs.readFileSync(0), { cwd: process.cwd(), env });
+  const changes = readChanges(fs.readFileSync(0));
   if (changes.length === 0) return { allowed: true, lines: [] };
   const config = home.readJson("config.json");
   return await decidePush({ home, config, user: findUser(config.enforce.userFrom, env), changes });
@@ -28,6 +29,7 @@ async function run() {
 }
 
 const { allowed, lines } = await run();
-process.stderr.write(lines.map((line) => `${toLine(line)}\n`).join(""));
+// Opening the stream takes a millisecond, and most pushes have nothing to be told.
+if (lines.length > 0) process.stderr.write(lines.map((line) => `${toLine(line)}\n`).join(""));
 // A look-up of a name may still be under way, which nobody waits for.
 process.exit(allowed ? 0 : 1);

@@ -1,6 +1,7 @@
 import { createEvent, toActor, toWorkingCopyId } from "./event.js";
 import { defaultRepositoryName } from "./names.js";
-import { decodeUtf8, read, run } from "./process.js";
+import { read, run } from "./process.js";
+import { decodeUtf8 } from "./text.js";
 
 const path = process.getBuiltinModule("node:path");
 

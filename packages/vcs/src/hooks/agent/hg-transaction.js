@@ -1,5 +1,6 @@
 import { createEvents, findServerActor } from "./event.js";
-import { decodeUtf8, read } from "./process.js";
+import { read } from "./process.js";
+import { decodeUtf8 } from "./text.js";
 
 const fs = process.getBuiltinModule("node:fs");
 const path = process.getBuiltinModule("node:path");

@@ -1,5 +1,4 @@
 import { askDecisions } from "./ask.js";
-import { openKnownAnswers } from "./known-answers.js";
 
 const maxTold = 10;
 
@@ -9,8 +8,13 @@ const maxTold = 10;
  * @returns {Promise<{ allowed: boolean, lines: string[] }>}
  */
 export async function decidePush({ home, config, user, changes }) {
+  const asking = askDecisions(home, config, { user, changes });
+  // What this needs of node:crypto takes some milliseconds to load. The question is sent by the next turn of the event loop,
+  // so that Branchward looks for its answer meanwhile.
+  await new Promise(setImmediate);
+  const { openKnownAnswers } = await import("./known-answers.js");
   const known = openKnownAnswers(home, { ...config, user });
-  const answer = await askDecisions(home, config, { user, changes });
+  const answer = await asking;
   const unkept = answer.cause === null ? known.tryKeep(answer.decisions, Date.now()) : null;
   const decisions = answer.decisions ?? changes.map((change) => decideAway(known, change, config));
   const denied = decisions.filter(({ allowed }) => !allowed);
