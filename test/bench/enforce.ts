@@ -1,8 +1,5 @@
-/** Hooks that decide: what the answer takes at the server, and what the whole of it adds to a push. */
-import { execFile } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+/** Hooks that decide: what the answer takes at the server. */
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { createApp } from "@branchward/api";
 import { parseConfiguration } from "@branchward/core";
 import { createQueues, migrateQueue, openQueueBackend } from "@branchward/queue";
@@ -18,15 +15,11 @@ import {
   migrateStore,
   openNotifications,
 } from "@branchward/store";
-import { installHooks } from "@branchward/vcs/hooks";
-import { summarize, type Target } from "./figures.ts";
+import { summarize } from "./figures.ts";
 
-const run = promisify(execFile);
 const BRANCHES = 10_000;
 const USERS = 50_000;
 const QUESTIONS = 500;
-const GIT_PUSHES = 40;
-const HG_PUSHES = 15;
 const TOKEN = "bench-token";
 
 const POLICY = `
@@ -178,112 +171,4 @@ async function insertAll(query: (text: string, values?: readonly string[]) => Pr
   await query(`insert into policy_bindings (reference, group_id, bound_at)
     select 'group:' || display_name, id, now() from directory_groups where kind = 'provisioned'`);
   await query("analyze");
-}
-
-/** Pushes to two repositories in turn, of which one decides and both tell; what deciding adds is the difference of a pair. */
-export async function benchPushes(target: Target, directory: string): Promise<ReadonlyMap<string, Figures>> {
-  const git = await openPair(target, join(directory, "pushes", "git"), openGitRepository);
-  const hg = await openPair(target, join(directory, "pushes", "hg"), openHgRepository);
-  return new Map([
-    ...(await measurePair("git push", git, GIT_PUSHES)),
-    ...(await measurePair("hg push over ssh", hg, HG_PUSHES)),
-  ]);
-}
-
-/** Makes a commit; the second step, which is measured, pushes it. */
-type Push = (index: number) => Promise<() => Promise<unknown>>;
-
-interface Opened {
-  readonly server: string;
-  readonly push: Push;
-}
-
-interface Pair {
-  readonly plain: Push;
-  readonly deciding: Push;
-}
-
-async function openPair(
-  target: Target,
-  directory: string,
-  open: (directory: string) => Promise<Opened>,
-): Promise<Pair> {
-  const env = { PATH: process.env["PATH"], HOME: directory };
-  const secret = { source: "agents", secretFile: null, secret: target.secret, repository: null };
-  const hooks = { role: "server", env, url: target.url, ...secret, nodePath: process.execPath } as const;
-  const plain = await open(join(directory, "plain"));
-  const deciding = await open(join(directory, "deciding"));
-  const enforce = {
-    userFrom: "env:LOGNAME",
-    onUnavailable: null,
-    timeout: "10s",
-    tokenFile: null,
-    token: target.token,
-  };
-  await installHooks({ ...hooks, path: plain.server });
-  await installHooks({ ...hooks, path: deciding.server, enforce });
-  return { plain: plain.push, deciding: deciding.push };
-}
-
-async function openGitRepository(directory: string): Promise<Opened> {
-  const server = join(directory, "server.git");
-  const clone = join(directory, "clone");
-  const env = { PATH: process.env["PATH"], HOME: directory, LOGNAME: "alice" };
-  const git = (...args: readonly string[]) => run("git", args, { cwd: clone, env });
-  await mkdir(directory, { recursive: true });
-  await run("git", ["init", "--quiet", "--bare", server], { env });
-  await run("git", ["clone", "--quiet", server, clone], { env });
-  await git("config", "user.name", "Alice Adams");
-  await git("config", "user.email", "alice@example.com");
-  await git("commit", "--quiet", "--allow-empty", "-m", "first");
-  await git("push", "--quiet", "origin", "HEAD:refs/heads/feature/x");
-  return {
-    server,
-    async push() {
-      await git("commit", "--quiet", "--allow-empty", "-m", "next");
-      return () => git("push", "--quiet", "origin", "HEAD:refs/heads/feature/x");
-    },
-  };
-}
-
-async function openHgRepository(directory: string): Promise<Opened> {
-  const server = join(directory, "server");
-  const clone = join(directory, "clone");
-  const ssh = join(directory, "ssh");
-  const env = { PATH: process.env["PATH"], HOME: directory };
-  const hg = (...args: readonly string[]) => run("hg", args, { cwd: clone, env });
-  await mkdir(directory, { recursive: true });
-  await writeFile(ssh, '#!/bin/sh\nshift\nLOGNAME=alice exec sh -c "$*"\n', { mode: 0o755 });
-  await run("hg", ["init", server], { env });
-  await run("hg", ["clone", "--quiet", server, clone], { env });
-  return {
-    server,
-    async push(index) {
-      await writeFile(join(clone, "file"), String(index));
-      await hg("commit", "--quiet", "--addremove", "--user", "alice", "-m", "next");
-      return () => hg("push", "--quiet", "--ssh", ssh, `ssh://server/${server}`);
-    },
-  };
-}
-
-async function measurePair(name: string, { plain, deciding }: Pair, pushes: number): Promise<[string, Figures][]> {
-  const without: number[] = [];
-  const withHooks: number[] = [];
-  for (let index = 0; index < pushes; index += 1) {
-    without.push(await time(plain, index));
-    withHooks.push(await time(deciding, index));
-  }
-  const added = withHooks.map((ms, index) => ms - (without[index] ?? 0));
-  return [
-    [`${name}, hooks that tell alone`, summarize(without)],
-    [`${name}, hooks that decide, too`, summarize(withHooks)],
-    [`${name}, what deciding adds`, summarize(added)],
-  ];
-}
-
-async function time(prepare: Push, index: number): Promise<number> {
-  const push = await prepare(index);
-  const startedAt = performance.now();
-  await push();
-  return performance.now() - startedAt;
 }
