@@ -48,7 +48,8 @@ export async function choosePlan(run: SyncRun, { actual, accountOf }: Found): Pr
     isRetired: scope.isRetired,
   };
   const whole = planSync(input);
-  const guardRun = { db, scopeId: lease.scopeId, guards: scope.guards, bound: scope.knownGroups };
+  const bound = scope.knownGroups.filter(({ groupId }) => groupId !== null);
+  const guardRun = { db, scopeId: lease.scopeId, guards: scope.guards, bound };
   const guarded = await guardPlan(guardRun, whole);
   const plan = guarded.keptBack.size === 0 ? whole : planSync({ ...input, keptBack: guarded.keptBack });
   const isDriftLeft = endpoint.drift === "report" && countDrift(guarded.drift) > 0;

@@ -131,6 +131,7 @@ const REMOVAL_TEXT: Readonly<Record<RemovalCause, string>> = {
   closed: "the branch is closed",
   retired: "the endpoint is retired",
   merged: "the branch went on under another name",
+  duplicate: "the entitlement has another group, which counts",
   unmentioned: "no rule gives this entitlement here any more",
   "not-granted": "no rule grants it",
 };

@@ -29,7 +29,7 @@ export interface LoadedScope {
   /** Former names that narrow the desired state until this is verified (rule A5). */
   readonly strictNames: readonly string[];
   readonly userNames: ReadonlyMap<UserId, string>;
-  /** Groups bound here, those of incarnations merged into this one included: they go first (rule A5). */
+  /** Groups bound or meant here, those of incarnations merged into this one included: they go first (rule A5). */
   readonly knownGroups: readonly KnownGroup[];
   readonly guards: Guards;
   /** True while a hold suspends repair. */
@@ -108,7 +108,5 @@ async function loadIn(
 async function listKnownGroups(trx: Queryable, lease: Lease): Promise<readonly KnownGroup[]> {
   const bindings = await listGroupBindings(trx, lease.scopeId);
   const incarnation = lease.incarnationId as IncarnationId;
-  return bindings.flatMap(({ entitlement, groupId }) =>
-    groupId === null ? [] : [{ incarnation, entitlement, groupId }],
-  );
+  return bindings.map(({ entitlement, groupId }) => ({ incarnation, entitlement, groupId }));
 }

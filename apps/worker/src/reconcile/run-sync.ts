@@ -99,7 +99,7 @@ export async function runSync(run: SyncRun): Promise<SyncResult> {
     verdict: toVerdict(chosen, judgement),
     judgement,
     groups: effective,
-    freedNames: listFreedNames(before, read),
+    freedNames: listFreedNames(before, { read, effective, gone: plan.gone }),
     isFenced: run.endpoint.builtin,
     kept: listKept(run.scope, { plan, before, accountOf }),
     ledger: {
@@ -113,9 +113,19 @@ export async function runSync(run: SyncRun): Promise<SyncResult> {
   };
 }
 
-function listFreedNames(before: readonly ActualGroup[], read: readonly ActualGroup[]): readonly string[] {
+interface Left {
+  readonly read: readonly ActualGroup[];
+  readonly effective: readonly EffectiveGroup[];
+  readonly gone: readonly string[];
+}
+
+/** Names of the scope's own groups: whom else a read showed has given nothing up. */
+function listFreedNames(before: readonly ActualGroup[], { read, effective, gone }: Left): readonly string[] {
+  const own = new Set([...effective.map(({ groupId }) => groupId), ...gone]);
   const borne = new Set(read.map(({ displayName }) => displayName));
-  return before.map(({ displayName }) => displayName).filter((displayName) => !borne.has(displayName));
+  return before
+    .filter(({ id, displayName }) => own.has(id) && !borne.has(displayName))
+    .map(({ displayName }) => displayName);
 }
 
 /** A read that shows what it must proves the effective set; what is kept out of it is said (rules C1, C8). */
@@ -155,26 +165,51 @@ function listKept({ desired }: LoadedScope, { plan, before, accountOf }: KeptQue
 const MAX_FILTERED_NAME = 1_000;
 
 /** Every group that is known to be ours, bears our `externalId`, or bears a name that we want. */
-async function readActual(client: ScimClient, { scope, endpoint }: SyncRun): Promise<readonly ActualGroup[]> {
-  const bound = await Promise.all(scope.knownGroups.map(({ groupId }) => readGroup(client, groupId)));
-  const found = bound.filter((group) => group !== undefined);
-  const others = await Promise.all(
-    scope.desired.entitlements.map(async ({ entitlement }) => {
-      const { incarnation } = scope.branch;
-      const binding = scope.knownGroups.find(
-        (known) => known.entitlement === entitlement && known.incarnation === incarnation,
-      );
-      const held = found.find((group) => group.id === binding?.groupId);
-      const [displayName = ""] = listDisplayNames(endpoint.displayName, { ...scope.branch, entitlement });
-      return Promise.all([
-        held === undefined ? findGroupsByExternalId(client, externalIdOf(incarnation, entitlement)) : [],
-        held?.displayName === displayName || displayName.length > MAX_FILTERED_NAME
-          ? []
-          : findGroupsByName(client, displayName),
-      ]);
+async function readActual(client: ScimClient, { scope, endpoint, lease }: SyncRun): Promise<readonly ActualGroup[]> {
+  const { desired, branch, knownGroups } = scope;
+  const ids = knownGroups.flatMap(({ groupId }) => groupId ?? []);
+  const bound = await Promise.all(ids.map((groupId) => readGroup(client, groupId)));
+  const held = new Map(bound.flatMap((group) => (group === undefined ? [] : [[group.id, group]])));
+  const others = await Promise.all([
+    ...listSought(scope, { held, isWhole: isWholeAsked(lease) }).map((id) => findGroupsByExternalId(client, id)),
+    ...desired.entitlements.flatMap(({ entitlement }) => {
+      const [displayName = ""] = listDisplayNames(endpoint.displayName, { ...branch, entitlement });
+      const isHeld = held.get(findOwn(scope, entitlement)?.groupId ?? "")?.displayName === displayName;
+      return isHeld || displayName.length > MAX_FILTERED_NAME ? [] : [findGroupsByName(client, displayName)];
     }),
+  ]);
+  return [...new Map([...held.values(), ...others.flat()].map((group) => [group.id, group])).values()];
+}
+
+function findOwn(
+  { knownGroups, branch }: LoadedScope,
+  entitlement: string,
+): LoadedScope["knownGroups"][number] | undefined {
+  return knownGroups.find((known) => known.entitlement === entitlement && known.incarnation === branch.incarnation);
+}
+
+/**
+ * A group that is bound may have a second beside it, made when a read showed the first too late: it is looked for where
+ * something did not read as it must, and where somebody asks for the whole.
+ */
+function isWholeAsked({ failures, reason }: Lease): boolean {
+  return failures > 0 || reason === "audit" || reason === "recheck";
+}
+
+interface Sought {
+  /** Bound groups that were read, by id. */
+  readonly held: ReadonlyMap<string, ActualGroup>;
+  readonly isWhole: boolean;
+}
+
+/** Every `externalId` of ours that a group may bear which no bound id leads to: wanted, or once meant to be made (rule C6). */
+function listSought({ desired, branch, knownGroups }: LoadedScope, { held, isWhole }: Sought): readonly string[] {
+  const { incarnation } = branch;
+  const wanted = desired.entitlements.map(({ entitlement }) => externalIdOf(incarnation, entitlement));
+  const known = new Map(knownGroups.map((each) => [externalIdOf(each.incarnation, each.entitlement), each]));
+  return [...new Set([...wanted, ...known.keys()])].filter(
+    (externalId) => isWhole || !held.has(known.get(externalId)?.groupId ?? ""),
   );
-  return [...new Map([...found, ...others.flat(2)].map((group) => [group.id, group])).values()];
 }
 
 /** Entitlement → the id of the group created for it. */

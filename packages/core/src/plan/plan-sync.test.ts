@@ -91,6 +91,33 @@ describe("a plan", () => {
     expect(plan.gone).toEqual(["g1"]);
   });
 
+  it("empties a second group without a loss that guards would look at", () => {
+    const plan = planSync(
+      inputOf({
+        desired: desiredOf({ push: ["alice"] }),
+        actual: [groupOf("g1", "push", { members: ["alice"] }), groupOf("g2", "push", { members: ["alice"] })],
+        bindings: [bound("g2", "push")],
+      }),
+    );
+    expect(plan.operations).toMatchObject([
+      { kind: "removeMembers", groupId: "g1", removals: [{ member: "alice", cause: "duplicate" }] },
+      { kind: "deleteGroup", groupId: "g1" },
+    ]);
+  });
+
+  it("empties and deletes a group whose making had no known outcome and that nobody wants any more", () => {
+    const plan = planSync(
+      inputOf({
+        actual: [groupOf("g1", "push", { members: ["alice"] })],
+        bindings: [{ incarnation: own, entitlement: "push", groupId: null }],
+      }),
+    );
+    expect(plan.operations).toMatchObject([
+      { kind: "removeMembers", groupId: "g1", removals: [{ member: "alice", cause: "unmentioned" }] },
+      { kind: "deleteGroup", groupId: "g1" },
+    ]);
+  });
+
   it("makes a bound group anew that was deleted at the endpoint", () => {
     expect(kinds(planSync(inputOf({ desired: desiredOf({ push: [] }), bindings: [bound("g1", "push")] })))).toEqual([
       "createGroup",

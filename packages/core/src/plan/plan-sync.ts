@@ -46,6 +46,8 @@ interface HeldGroup {
   readonly entitlement: Entitlement;
   readonly actual: ActualGroup;
   readonly isMerged: boolean;
+  /** Set where the entitlement has another group, which is its own. */
+  readonly isDuplicate?: boolean;
 }
 
 interface HeldGroups {
@@ -60,22 +62,32 @@ interface HeldGroups {
 function bindGroups({ branch, actual, bindings, desired }: PlanInput): HeldGroups {
   const byId = new Map(actual.map((group) => [group.id, group]));
   const bound = bindings.flatMap(({ groupId, entitlement, incarnation }): HeldGroup[] => {
-    const group = byId.get(groupId);
+    const group = byId.get(groupId ?? "");
     return group === undefined ? [] : [{ entitlement, actual: group, isMerged: incarnation !== branch.incarnation }];
   });
   const boundIds = new Set(bound.map((group) => group.actual.id));
-  const entitlements = new Map(
-    desired.entitlements.map(({ entitlement }) => [externalIdOf(branch.incarnation, entitlement), entitlement]),
+  const { incarnation } = branch;
+  // What was meant to be made is ours, whether or not it is wanted by now.
+  const ours = new Map(
+    [...desired.entitlements.map(({ entitlement }) => ({ entitlement, incarnation })), ...bindings].map((each) => [
+      externalIdOf(each.incarnation, each.entitlement),
+      { entitlement: each.entitlement, isMerged: each.incarnation !== incarnation },
+    ]),
   );
   const found = actual.flatMap((group): HeldGroup[] => {
-    const entitlement = entitlements.get(group.externalId ?? "");
-    return entitlement === undefined || boundIds.has(group.id) ? [] : [{ entitlement, actual: group, isMerged: false }];
+    const known = ours.get(group.externalId ?? "");
+    return known === undefined || boundIds.has(group.id) ? [] : [{ ...known, actual: group }];
   });
-  const candidates = [...bound.filter((group) => !group.isMerged), ...found];
+  const all = [...bound, ...found];
+  const candidates = all.filter((group) => !group.isMerged);
   const own = candidates.filter((group) => candidates.find((each) => each.entitlement === group.entitlement) === group);
+  const duplicates = candidates.filter((group) => !own.includes(group));
   return {
     own,
-    surplus: [...bound.filter((group) => group.isMerged), ...candidates.filter((group) => !own.includes(group))],
+    surplus: [
+      ...all.filter((group) => group.isMerged),
+      ...duplicates.map((group) => ({ ...group, isDuplicate: true })),
+    ],
     adopted: own
       .filter((group) => found.includes(group))
       .map(({ entitlement, actual: { id } }) => ({ incarnation: branch.incarnation, entitlement, groupId: id })),
@@ -258,6 +270,8 @@ function causeOf(input: PlanInput, group: HeldGroup, userId: UserId | null): Rem
   const { branch, desired, isRenaming = false } = input;
   if (input.isRetired === true) return "retired";
   if (group.isMerged) return "merged";
+  // Nobody loses by it what they hold through the other.
+  if (group.isDuplicate === true) return "duplicate";
   const ofState = causeOfState[branch.state];
   if (ofState !== null) return ofState;
   const isTheirs = (each: Exclusion) => each.userId === userId && each.entitlement === group.entitlement;

@@ -8,6 +8,7 @@ const REVOCATION_CAUSES: ReadonlySet<RemovalCause> = new Set([
   "deleted",
   "closed",
   "merged",
+  "duplicate",
   "retired",
   "expired",
   "deny",

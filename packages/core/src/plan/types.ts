@@ -43,11 +43,12 @@ export interface ActualGroup {
   readonly version?: string | undefined;
 }
 
-/** The stored knowledge that the endpoint's group `groupId` carries this entitlement of this incarnation. */
+/** The stored knowledge that the endpoint's group `groupId` carries this entitlement of this incarnation, or may (rule C6). */
 export interface GroupBinding {
   readonly incarnation: IncarnationId;
   readonly entitlement: Entitlement;
-  readonly groupId: string;
+  /** Null while a POST has no known outcome. */
+  readonly groupId: string | null;
 }
 
 export interface PlanInput {
@@ -76,6 +77,8 @@ export type RemovalCause =
   | "deleted"
   | "closed"
   | "merged"
+  /** The entitlement has another group of ours, which is the one that counts. */
+  | "duplicate"
   | "retired"
   /** Not granted under the name that the branch, or its repository, has now: no guard looks at that (rules A5, C1). */
   | "renamed"
