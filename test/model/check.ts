@@ -1,5 +1,5 @@
 /** The properties: what the endpoint shows against what the oracle says. */
-import type { Effect, GroupAtEndpoint } from "./endpoint.ts";
+import type { Effect, GroupAtEndpoint, ModelEndpoint } from "./endpoint.ts";
 import { NAMES } from "./oracle/policy.ts";
 import { type Holders, listHolders } from "./oracle/world.ts";
 import { type Play, part } from "./play.ts";
@@ -8,29 +8,39 @@ import { REPOSITORY } from "./system.ts";
 
 const NOBODY: Holders = { must: new Set(), may: new Set() };
 
-interface Place {
+interface Label {
   readonly name: string;
   readonly entitlement: string;
   /** False for a group that gave its plain name up. */
   readonly isPlain: boolean;
 }
 
-function placeOf({ displayName }: GroupAtEndpoint): Place {
+function labelOf({ displayName }: GroupAtEndpoint): Label {
   const [, name = "", rest = ""] = displayName.split(":");
   const [entitlement = "", suffix] = rest.split(" ~");
   return { name, entitlement, isPlain: suffix === undefined };
 }
 
 /** Safety, at every write that takes effect: what it gives was allowed by some prefix of the history. */
-export async function checkEffect(play: Play, { group, added, isRename }: Effect): Promise<void> {
-  const { name, entitlement } = placeOf(group);
-  await play.watch.endNarrowing(play.safety, name);
+export async function checkEffect(
+  play: Play,
+  endpoint: ModelEndpoint,
+  { group, added, isRename }: Effect,
+): Promise<void> {
+  const { name, entitlement } = labelOf(group);
+  const place = { endpoint: endpoint.traits.name, name };
+  await play.watch.endNarrowing(play.safety, place);
   // What an endpoint kept though it was told to remove it, or somebody put in, a rename carries along unknowing.
-  const given = isRename && !play.needsLook ? group.members : added;
+  const given = isRename && !play.needsLook && !play.hasHidden ? group.members : added;
   for (const userId of given) {
-    if (play.safety.wasAllowed(name, entitlement, userId) || play.meddled.has(`${group.id} ${userId}`)) continue;
-    play.unsafe ??= `${nameOf(play, userId)} was given ${entitlement} on ${name}, which nothing allowed`;
+    if (play.safety.wasAllowed(place, entitlement, userId)) continue;
+    if (play.meddled.has(meddledKey(endpoint, group, userId))) continue;
+    play.unsafe ??= `${nameOf(play, userId)} was given ${entitlement} on ${name} at ${place.endpoint}, which nothing allowed`;
   }
+}
+
+export function meddledKey({ traits }: ModelEndpoint, { id }: Pick<GroupAtEndpoint, "id">, userId: string): string {
+  return `${traits.name} ${id} ${userId}`;
 }
 
 function nameOf({ world }: Play, userId: string): string {
@@ -41,29 +51,30 @@ export interface Recorded {
   readonly syncs: readonly RecordedSync[];
   /** True when nothing else happened while it ran, and the endpoint told the truth when it was read. */
   readonly isHonest: boolean;
+  /** True when the worker's connection to the record was cut. */
+  readonly isCut: boolean;
 }
 
 /** What was recorded as verified is so. */
-export async function checkRecorded(play: Play, { syncs, isHonest }: Recorded): Promise<void> {
+export async function checkRecorded(play: Play, { syncs, isHonest, isCut }: Recorded): Promise<void> {
   const internal = syncs.find(({ error }) => error?.code === "internal");
-  if (internal !== undefined && !play.system.queue.isAway())
+  if (internal !== undefined && !isCut && !play.system.queue.isAway())
     part(play, `a run of ${internal.name} failed here, not at the endpoint`);
   if (play.broken !== null) part(play, play.broken);
   if (play.unsafe !== null) part(play, play.unsafe);
   if (!isHonest) return;
   // The revocation of one user is verified for that user alone.
   const last = new Map(syncs.filter(({ reason }) => reason !== "revocation").map((sync) => [sync.scopeId, sync]));
-  const groups = await play.system.endpoint.listGroups();
-  for (const sync of last.values()) if (sync.verdict === "verified") checkVerified(play, sync, groups);
+  for (const sync of last.values()) if (sync.verdict === "verified") await checkVerified(play, sync);
 }
 
-function checkVerified(play: Play, sync: RecordedSync, groups: readonly GroupAtEndpoint[]): void {
+async function checkVerified(play: Play, sync: RecordedSync): Promise<void> {
   const life = play.world.lives.get(sync.name);
   if (life?.isDoubtful === true) return;
-  const holders = sync.state === "active" ? listHolders(play.world, sync.name) : new Map<string, Holders>();
+  const holders = sync.state === "active" ? listHolders(play.world, sync) : new Map<string, Holders>();
   // Two halves told apart are a rename to the registry, which narrows until the first verified run.
-  const isNarrowed = play.safety.isNarrowed(sync.name) || life?.isUncertain === true;
-  for (const group of groups) {
+  const isNarrowed = play.safety.isNarrowed(sync) || life?.isUncertain === true;
+  for (const group of await play.system.getEndpoint(sync.endpoint).listGroups()) {
     const [, incarnation, entitlement = ""] = group.externalId?.split(":") ?? [];
     if (incarnation !== sync.incarnation) continue;
     const expected = holders.get(entitlement) ?? NOBODY;
@@ -72,24 +83,42 @@ function checkVerified(play: Play, sync: RecordedSync, groups: readonly GroupAtE
   }
 }
 
-/** Removals withheld by a guard (rule C1): whom they are about may stay. */
-async function listWithheld({ system }: Play): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-  const { rows } = await system.pool.query<{ place: string; member: string }>(
-    `select incarnation_id || ':' || entitlement as place, member
-     from withheld_removals join scopes on scopes.id = scope_id`,
+/** Removals withheld by a guard (rule C1): whom they are about may stay. By `externalId`. */
+async function listWithheld(
+  { system }: Play,
+  endpoint: ModelEndpoint,
+): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const { rows } = await system.pool.query<{ group: string; member: string }>(
+    `select 'branchward:' || incarnation_id || ':' || entitlement as group, member
+     from withheld_removals join scopes on scopes.id = scope_id where endpoint = $1`,
+    [endpoint.traits.name],
   );
-  const byPlace = Map.groupBy(rows, ({ place }) => place);
+  const byGroup = Map.groupBy(rows, ({ group }) => group);
   return new Map(
-    [...byPlace].map(([place, found]) => [place, new Set(found.map((row) => system.endpoint.userOf(row.member)))]),
+    [...byGroup].map(([group, found]) => [group, new Set(found.map((row) => endpoint.userOf(row.member)))]),
   );
 }
 
-function addWithheld(
-  withheld: ReadonlyMap<string, ReadonlySet<string>>,
-  { externalId = "" }: GroupAtEndpoint,
-  { must, may }: Holders,
-): Holders {
-  return { must, may: may.union(withheld.get(externalId.replace("branchward:", "")) ?? new Set()) };
+interface AtEndpoint {
+  readonly endpoint: ModelEndpoint;
+  readonly withheld: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+/** Who must and may be in the group in the end, with what guards keep and, where drift is only reported, what somebody did. */
+function widen(play: Play, { endpoint, withheld }: AtEndpoint, { group, expected }: Expected): Holders {
+  const { must, may } = expected;
+  const kept = may.union(withheld.get(group.externalId ?? "") ?? new Set<string>());
+  if (endpoint.traits.drift === "repair") return { must, may: kept };
+  const isLeft = (userId: string) => play.meddled.has(meddledKey(endpoint, group, userId));
+  return {
+    must: new Set([...must].filter((userId) => !isLeft(userId))),
+    may: kept.union(new Set(group.members.filter(isLeft))),
+  };
+}
+
+interface Expected {
+  readonly group: GroupAtEndpoint;
+  readonly expected: Holders;
 }
 
 function compare(play: Play, group: GroupAtEndpoint, { must, may }: Holders): string | null {
@@ -101,28 +130,30 @@ function compare(play: Play, group: GroupAtEndpoint, { must, may }: Holders): st
 
 /** The end: every branch has its groups with whom the rules say, and nobody is in any other. */
 export async function checkFinal(play: Play): Promise<void> {
-  const groups = await play.system.endpoint.listGroups();
-  const plain = new Map(groups.filter((group) => placeOf(group).isPlain).map((group) => [group.displayName, group]));
-  const withheld = await listWithheld(play);
+  for (const endpoint of play.system.endpoints) await checkFinalAt(play, endpoint);
+  await checkKept(play);
+}
+
+async function checkFinalAt(play: Play, endpoint: ModelEndpoint): Promise<void> {
+  const at = endpoint.traits.name;
+  const groups = await endpoint.listGroups();
+  const plain = new Map(groups.filter((group) => labelOf(group).isPlain).map((group) => [group.displayName, group]));
+  const found = { endpoint, withheld: await listWithheld(play, endpoint) };
   const expected = new Map<string, Holders>();
   for (const name of NAMES) {
     if (!play.history.names().has(name)) continue;
-    for (const [entitlement, holders] of listHolders(play.world, name)) {
+    for (const [entitlement, holders] of listHolders(play.world, { endpoint: at, name })) {
       expected.set(`${REPOSITORY}:${name}:${entitlement}`, holders);
     }
   }
-  for (const [displayName, holders] of expected) {
-    const group = plain.get(displayName);
-    if (group === undefined) part(play, `at the end there is no group ${displayName}`);
-    const difference = compare(play, group, addWithheld(withheld, group, holders));
-    if (difference !== null) part(play, `at the end ${difference}`);
-  }
+  for (const displayName of expected.keys())
+    if (!plain.has(displayName)) part(play, `at the end there is no group ${displayName} at ${at}`);
   for (const group of groups) {
-    if (expected.has(group.displayName) && plain.get(group.displayName) === group) continue;
-    const difference = compare(play, group, addWithheld(withheld, group, NOBODY));
-    if (difference !== null) part(play, `at the end ${difference}`);
+    const isPlain = plain.get(group.displayName) === group;
+    const holders = (isPlain ? expected.get(group.displayName) : undefined) ?? NOBODY;
+    const difference = compare(play, group, widen(play, found, { group, expected: holders }));
+    if (difference !== null) part(play, `at the end ${difference} at ${at}`);
   }
-  await checkKept(play);
 }
 
 /** Nothing that was acknowledged is lost. */

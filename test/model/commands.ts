@@ -1,5 +1,6 @@
 /** What a schedule is made of, and how schedules are drawn. A command that makes no sense where it stands does nothing. */
 import fc from "fast-check";
+import { type CutAt, CUTS } from "./cuts.ts";
 import { FAULTS, type FaultAt } from "./endpoint.ts";
 import { NAMES, type Name, POLICIES } from "./oracle/policy.ts";
 
@@ -41,10 +42,16 @@ export type Command =
   | { readonly do: "deactivate" | "reactivate" | "deleteUser" | "addUser" | "renameUser"; readonly person: Person }
   | { readonly do: "renameTeam" | "deleteTeam" | "addTeam"; readonly team: Team }
   | { readonly do: "pass"; readonly ms: number }
-  | { readonly do: "run"; readonly index: number; readonly faults: readonly FaultAt[] }
+  | { readonly do: "run"; readonly index: number; readonly faults: readonly FaultAt[]; readonly cut?: CutAt }
   | { readonly do: "resume" | "kill"; readonly index: number }
   | { readonly do: "sweep" | "wipe" | "away" | "back" }
-  | { readonly do: "meddle"; readonly group: number; readonly person: Person; readonly isMember: boolean };
+  | {
+      readonly do: "meddle";
+      readonly endpoint: number;
+      readonly group: number;
+      readonly person: Person;
+      readonly isMember: boolean;
+    };
 
 export interface Schedule {
   /** Whether the source tells when something happened. */
@@ -67,6 +74,8 @@ const faults = fc.oneof(
   { weight: 3, arbitrary: fc.constant([]) },
   { weight: 2, arbitrary: fc.array(faultAt, { minLength: 1, maxLength: 2 }) },
 );
+/** Most runs make some forty statements. */
+const cut: fc.Arbitrary<CutAt> = fc.record({ statement: fc.nat(45), cut: fc.constantFrom(...CUTS) });
 const passing = fc.constantFrom(900, 5_000, 20_000, 31_000, 61_000, 11 * 60_000, 61 * 60_000);
 
 const ofServer: fc.Arbitrary<Command> = fc.oneof(
@@ -105,6 +114,7 @@ const ofDirectory: fc.Arbitrary<Command> = fc.oneof(
 
 const ofWorker: fc.Arbitrary<Command> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant("run"), index, faults }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("run"), index, faults: fc.constant([]), cut }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("resume", "kill"), index }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("sweep", "wipe", "away", "back") }) },
 );
@@ -127,7 +137,13 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant("pass"), ms: passing }) },
   {
     weight: 1,
-    arbitrary: fc.record({ do: fc.constant("meddle"), group: fc.nat(5), person, isMember: fc.boolean() }),
+    arbitrary: fc.record({
+      do: fc.constant("meddle"),
+      endpoint: fc.nat(1),
+      group: fc.nat(5),
+      person,
+      isMember: fc.boolean(),
+    }),
   },
 );
 

@@ -4,37 +4,37 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { schedules } from "./commands.ts";
 import { EXAMPLES } from "./examples.ts";
 import { runSchedule } from "./run-schedule.ts";
+import type { Setting } from "./setting.ts";
 import { type ModelSystem, startModelSystem } from "./system.ts";
 
-/** Over both kinds of endpoints. */
+/** Over all settings. */
 const SCHEDULES = Number(process.env["MODEL_SCHEDULES"] ?? 300);
 const SEED = process.env["MODEL_SEED"];
 /** Long enough for a rename within a rename and what a crash leaves; a schedule takes some 200 ms. */
 const MAX_COMMANDS = 30;
+const SETTINGS = 3;
 /** Of one schedule on a busy machine; a failure is made smaller by some dozens more. */
 const SCHEDULE_MS = 3_000;
 const SHRINKING_MS = 300_000;
 
-/** Describes what holds for any history at an endpoint of this kind. */
-export function describeModel(kind: string, { isFencing }: { readonly isFencing: boolean }): void {
-  describe(`any history of events, people, policies, faults and time, at an endpoint ${kind}`, () => {
+/** Describes what holds for any history in this setting. */
+export function describeModel(where: string, setting: Setting): void {
+  describe(`any history of events, people, policies, faults and time, at ${where}`, () => {
     const context: { system: ModelSystem } = {} as never;
     beforeAll(async () => {
       vi.useFakeTimers({ toFake: ["Date"] });
-      context.system = await startModelSystem();
+      context.system = await startModelSystem(setting);
     });
     afterAll(async () => {
       vi.useRealTimers();
       await context.system[Symbol.asyncDispose]();
     });
 
-    const numRuns = Math.ceil(SCHEDULES / 2);
+    const numRuns = Math.ceil(SCHEDULES / SETTINGS);
     it(
       "never gives what nothing allowed, loses nothing, and ends with exactly what the rules say",
       async () => {
-        const property = fc.asyncProperty(schedules(MAX_COMMANDS), (schedule) =>
-          runSchedule(context.system, schedule, { isFencing }),
-        );
+        const property = fc.asyncProperty(schedules(MAX_COMMANDS), (schedule) => runSchedule(context.system, schedule));
         const found = await fc.check(property, {
           numRuns,
           examples: EXAMPLES.map((each) => [each]),

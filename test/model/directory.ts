@@ -53,6 +53,10 @@ export function createModelDirectory(deps: DirectoryDeps): ModelDirectory {
 }
 
 async function prepare(state: State): Promise<void> {
+  // No account has the same id at two endpoints.
+  for (const [index, endpoint] of state.system.endpoints.entries()) {
+    for (let filler = 0; filler < index; filler += 1) await endpoint.addAccount(`filler-${filler}`, `filler-${filler}`);
+  }
   for (const person of ["zed", "bea", "cal", "dan", "robot"]) await addUser(state, person);
   const [zed = "", bea = "", cal = "", dan = ""] = ["zed", "bea", "cal", "dan"].map((name) => state.people.get(name));
   await addTeam(state, "inner", [dan]);
@@ -92,7 +96,7 @@ async function addUser({ system, world, people }: State, person: string): Promis
   const id = await system.provision("POST", "/Users", { schemas: [USER], userName: person });
   people.set(person, id);
   world.users.set(id, { userName: person, active: true });
-  await system.endpoint.addAccount(id, person);
+  for (const endpoint of system.endpoints) await endpoint.addAccount(id, person);
 }
 
 async function deleteUser({ system, world, people }: State, person: string): Promise<void> {
@@ -103,7 +107,7 @@ async function deleteUser({ system, world, people }: State, person: string): Pro
   world.users.delete(id);
   for (const group of world.groups.values()) group.members.delete(id);
   // A name is free at an endpoint once whoever bore it is called otherwise.
-  await system.endpoint.renameAccount(id, `${person}-${id}`);
+  for (const endpoint of system.endpoints) await endpoint.renameAccount(id, `${person}-${id}`);
 }
 
 async function setActive(state: State, person: Person, active: boolean): Promise<void> {

@@ -1,4 +1,5 @@
 /** A SCIM endpoint on a real socket that keeps what it is told, but for the faults that the schedule asks for. */
+import { isDeepStrictEqual } from "node:util";
 import {
   createGroupType,
   createScimProvider,
@@ -8,6 +9,8 @@ import {
 } from "@branchward/scim";
 import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
 import { branchEntitlementSchema } from "@branchward/store";
+import { createReplica } from "./replica.ts";
+import type { EndpointTraits } from "./setting.ts";
 
 /**
  * `deaf`: success without effect; `partial`: the first half of the members, then 500; `stale`: what was so before the
@@ -26,16 +29,13 @@ export const FAULTS = [
   "pause-after",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
+/** What struck: `lag` where an endpoint that shows writes late was read too soon. */
+export type Struck = Fault | "lag";
 
 /** Fault at the n-th call of a run. */
 export interface FaultAt {
   readonly call: number;
   readonly fault: Fault;
-}
-
-export interface EndpointKind {
-  /** Refuses a `Branchward-Fence` below one that it has seen for the group, as the directory and bridges do. */
-  readonly isFencing: boolean;
 }
 
 export interface GroupAtEndpoint {
@@ -47,24 +47,29 @@ export interface GroupAtEndpoint {
 
 /** A write that took effect. */
 export interface Effect {
+  /** The run that asked for it. */
+  readonly run: string;
   readonly group: GroupAtEndpoint;
   /** Members that it put in. */
   readonly added: readonly string[];
+  readonly removed: readonly string[];
   readonly isRename: boolean;
 }
 
 export interface ModelEndpoint extends AsyncDisposable {
   readonly url: string;
+  readonly traits: EndpointTraits;
   /** Empties it, for the next schedule. */
   reset(onEffect: (effect: Effect) => Promise<void>): void;
-  setKind(kind: EndpointKind): void;
   /** Faults of the calls that bear this run's name, one for each number of a call. */
   script(run: string, faults: readonly FaultAt[]): void;
   /** Faults that struck since the last time this was asked. */
-  takeStruck(): readonly Fault[];
+  takeStruck(): readonly Struck[];
   /** Resolves when the run waits at a pause. */
   paused(run: string): Promise<void>;
   resume(run: string): void;
+  /** Calls that wait at a pause. */
+  countPaused(): number;
   listGroups(): Promise<readonly GroupAtEndpoint[]>;
   addAccount(userId: string, userName: string): Promise<void>;
   renameAccount(userId: string, userName: string): Promise<void>;
@@ -96,18 +101,25 @@ function createProvider() {
 const RUN_HEADER = "x-model-run";
 export const runHeader = (run: string): Readonly<Record<string, string>> => ({ [RUN_HEADER]: run });
 
-function createState() {
+export interface EndpointDeps {
+  readonly traits: EndpointTraits;
+  readonly now: () => number;
+}
+
+function createState({ traits, now }: EndpointDeps) {
   return {
+    traits,
     provider: createProvider(),
-    kind: { isFencing: false } as EndpointKind,
+    replica: traits.isLagging ? createReplica(createProvider(), now) : null,
     onEffect: null as ((effect: Effect) => Promise<void>) | null,
     runs: new Map<string, Run>(),
-    struck: [] as Fault[],
+    struck: [] as Struck[],
     before: new Map<string, ScimResponse>(),
     fences: new Map<string, number>(),
     accounts: new Map<string, string>(),
     users: new Map<string, string>(),
     writes: 0,
+    paused: 0,
   };
 }
 type State = ReturnType<typeof createState>;
@@ -115,23 +127,22 @@ type State = ReturnType<typeof createState>;
 const USER = "urn:ietf:params:scim:schemas:core:2.0:User";
 const PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
-function inside(state: State, method: string, path: string, body?: object): Promise<ScimResponse> {
+async function inside(state: State, method: string, path: string, body?: object): Promise<ScimResponse> {
   const [plain = "", query = ""] = path.split("?");
   const request = { method, path: plain, query: new URLSearchParams(query), headers: {}, body, context: undefined };
+  if (method !== "GET") await state.replica?.take(request);
   return state.provider.handle(request);
 }
 
-export async function startModelEndpoint(): Promise<ModelEndpoint> {
-  let state = createState();
+export async function startModelEndpoint(deps: EndpointDeps): Promise<ModelEndpoint> {
+  let state = createState(deps);
   const server = await serveProvider({ handle: (request) => handle(state, request) });
   return {
     url: server.url,
+    traits: deps.traits,
     reset(onEffect) {
       for (const run of state.runs.values()) run.released.resolve();
-      state = { ...createState(), onEffect };
-    },
-    setKind(kind) {
-      state.kind = kind;
+      state = { ...createState(deps), onEffect };
     },
     script(run, faults) {
       state.runs.set(run, createRun(faults));
@@ -139,6 +150,7 @@ export async function startModelEndpoint(): Promise<ModelEndpoint> {
     takeStruck: () => state.struck.splice(0),
     paused: (run) => getRun(state, run).reached.promise,
     resume: (run) => getRun(state, run).released.resolve(),
+    countPaused: () => state.paused,
     listGroups: () => listGroups(state),
     async addAccount(userId, userName) {
       const { body } = await inside(state, "POST", "/Users", { schemas: [USER], userName, externalId: userId });
@@ -195,11 +207,11 @@ async function handle(state: State, request: Request): Promise<ScimResponse> {
     case "reset-before":
       throw new Error("connection dropped");
     case "pause-before":
-      await pause(run);
+      await pause(state, run);
       return perform(state, request);
     case "pause-after": {
       const answer = await perform(state, request);
-      await pause(run);
+      await pause(state, run);
       return answer;
     }
     case "500-after":
@@ -221,9 +233,11 @@ async function handle(state: State, request: Request): Promise<ScimResponse> {
   }
 }
 
-async function pause(run: Run): Promise<void> {
+async function pause(state: State, run: Run): Promise<void> {
   run.reached.resolve();
+  state.paused += 1;
   await run.released.promise;
+  state.paused -= 1;
 }
 
 function refuse(status: number, detail: string, headers: Readonly<Record<string, string>> = {}): ScimResponse {
@@ -238,32 +252,66 @@ function halve(body: unknown): unknown {
 }
 
 async function perform(state: State, request: Request): Promise<ScimResponse> {
-  if (request.method === "GET" || !request.path.startsWith("/Groups")) return state.provider.handle(request);
+  const answer = await (request.method === "GET" ? read(state, request) : write(state, request));
+  return state.traits.hasVersions ? answer : withoutVersions(answer);
+}
+
+async function read(state: State, request: Request): Promise<ScimResponse> {
+  const now = await state.provider.handle(request);
+  if (state.replica === null) return now;
+  const shown = await state.replica.read(request);
+  if (!isDeepStrictEqual(shown, now)) state.struck.push("lag");
+  return shown;
+}
+
+/** As of an endpoint that has none. */
+function withoutVersions({ status, headers, body }: ScimResponse): ScimResponse {
+  const { etag: _, ...others } = headers;
+  const bare: unknown =
+    body === undefined
+      ? undefined
+      : JSON.parse(JSON.stringify(body), (key, value: unknown) => (key === "meta" ? undefined : value));
+  return { status, headers: others, body: bare };
+}
+
+async function write(state: State, request: Request): Promise<ScimResponse> {
+  const { isFencing, hasVersions } = state.traits;
   const fence = Number(request.headers["branchward-fence"] ?? Infinity);
-  if (state.kind.isFencing && fence < (state.fences.get(request.path) ?? 0)) return refuse(412, "the fence is stale");
-  if (state.kind.isFencing) state.fences.set(request.path, fence);
+  if (isFencing && fence < (state.fences.get(request.path) ?? 0)) return refuse(412, "the fence is stale");
+  if (isFencing) state.fences.set(request.path, fence);
   const before = await inside(state, "GET", request.path);
-  if (request.method !== "POST") state.before.set(request.path, before);
+  if (request.method !== "POST") state.before.set(request.path, hasVersions ? before : withoutVersions(before));
+  const { "if-match": ifMatch, ...others } = request.headers;
+  if (!hasVersions && ifMatch !== undefined) return refuse(400, "there are no versions here");
   const answer = await state.provider.handle(request);
   if (answer.status >= 300) return answer;
+  state.replica?.follow({ ...request, headers: others });
   state.writes += 1;
   const path = request.method === "POST" ? `/Groups/${(answer.body as { id: string }).id}` : request.path;
   const after = await inside(state, "GET", path);
-  if (after.status === 200)
-    await state.onEffect?.(toEffect(state, { before: request.method === "POST" ? null : before, after }));
+  if (after.status === 200) {
+    const turn = { run: request.headers[RUN_HEADER] ?? "", before: request.method === "POST" ? null : before, after };
+    await state.onEffect?.(toEffect(state, turn));
+  }
   return answer;
 }
 
 interface Turn {
+  readonly run: string;
   readonly before: ScimResponse | null;
   readonly after: ScimResponse;
 }
 
-function toEffect(state: State, { before, after }: Turn): Effect {
+function toEffect(state: State, { run, before, after }: Turn): Effect {
   const group = toGroup(state, after.body);
   const former = before === null ? null : toGroup(state, before.body);
-  const added = group.members.filter((member) => former === null || !former.members.includes(member));
-  return { group, added, isRename: former !== null && former.displayName !== group.displayName };
+  return {
+    run,
+    group,
+    added: group.members.filter((member) => former === null || !former.members.includes(member)),
+    removed: (former?.members ?? []).filter((member) => !group.members.includes(member)),
+    isRename: former !== null && former.displayName !== group.displayName,
+  };
 }
 
 interface WireGroup {

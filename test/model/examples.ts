@@ -22,4 +22,11 @@ export const EXAMPLES: readonly Schedule[] = [
     { do: "create", name: "main", like: null, telling: "once" },
     { do: "checkOut", person: "bea", copy: 0, name: "main", agoMs: 0 },
   ),
+  // A group whose making had no known outcome was forgotten when nobody wanted it any more.
+  example(
+    { do: "create", name: "dev/a", like: null, telling: "once" },
+    { do: "run", index: 1, faults: [{ call: 7, fault: "429" }] },
+    { do: "delete", name: "dev/a", telling: "once" },
+    { do: "activate", policy: 2 },
+  ),
 ];

@@ -1,3 +1,4 @@
 import { describeModel } from "./describe-model.ts";
+import { fencing } from "./setting.ts";
 
-describeModel("that refuses a stale fence", { isFencing: true });
+describeModel("an endpoint that refuses a stale fence", fencing);

@@ -1,3 +1,4 @@
 import { describeModel } from "./describe-model.ts";
+import { foreign } from "./setting.ts";
 
-describeModel("that knows no fence", { isFencing: false });
+describeModel("an endpoint that knows no fence", foreign);

@@ -147,8 +147,7 @@ async function move(state: State, { name, to, form, telling }: Extract<Command, 
       rename(state.world, name, to);
     };
     await tell(state, telling, { meaning: toRename(state, form, halves), names: [name, to], fold });
-    if (state.safety.isNarrowed(to)) await state.onRename(to);
-    return;
+    return state.onRename(to);
   }
   const fold = (): void => foldApart(state, name, to);
   const order = form === "apart" ? [halves.gone, halves.made] : [halves.made, halves.gone];

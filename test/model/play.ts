@@ -34,10 +34,12 @@ export interface Play {
   /** Runs whose worker died: they never go on. */
   readonly dead: StandingRun[];
   readonly acknowledged: string[];
-  /** `group user` that somebody put in at the endpoint. */
+  /** `endpoint group user` that somebody put in at an endpoint, or took out. */
   readonly meddled: Set<string>;
   /** True once only another look can mend: an endpoint hid something, a write came late, somebody meddled. */
   needsLook: boolean;
+  /** True once an endpoint kept what it was told to remove, or showed less than it has. */
+  hasHidden: boolean;
   /** The first thing given that nothing allowed. */
   unsafe: string | null;
   /** An error that no fault of the schedule explains. */

@@ -43,7 +43,10 @@ export function createModelQueue(): ModelQueue {
       enqueueAccount: ({ endpoint, userId }) => enqueue({ kind: "account", endpoint, userId, attempt: 1 }),
       enqueueAudit: () => Promise.resolve(),
       enqueueProbe: () => Promise.resolve(),
-      enqueueRevocation: ({ kind, id }) => enqueue({ kind: "revocation", subject: { kind, id }, attempt: 1 }),
+      // One that is to come later is a row as well.
+      enqueueRevocation: async ({ kind, id }, delayMs = 0) => {
+        if (delayMs === 0) await enqueue({ kind: "revocation", subject: { kind, id }, attempt: 1 });
+      },
       enqueueDirectoryChanged: () => enqueue({ kind: "directory" }),
       scheduleSweep: () => Promise.resolve(),
       countJobs: () => Promise.resolve(new Map()),

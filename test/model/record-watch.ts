@@ -1,9 +1,12 @@
 /** Looks at what runs record: nothing under a lease that is another's by then, and nothing verified that is not so. */
 import type { Pool } from "pg";
 import type { Safety } from "./oracle/safety.ts";
+import type { Place } from "./oracle/world.ts";
+import type { EndpointName } from "./setting.ts";
 
 export interface RecordedSync {
   readonly scopeId: string;
+  readonly endpoint: EndpointName;
   readonly incarnation: string;
   /** The branch's name and state in the registry now. */
   readonly name: string;
@@ -20,9 +23,13 @@ export interface RecordWatch {
   begin(): Promise<void>;
   /** What was recorded since; `stolen`: under a lease that had passed to another before. */
   end(): Promise<{ readonly syncs: readonly RecordedSync[]; readonly stolen: readonly RecordedSync[] }>;
-  /** From here on the scope of the name is narrowed, until a run that knew of it is verified. */
-  startNarrowing(safety: Safety, name: string): Promise<void>;
-  endNarrowing(safety: Safety, name: string): Promise<void>;
+  /** From here on the scopes of the name are narrowed, each until a run that knew of it is verified. */
+  startNarrowing(safety: Safety, places: readonly Place[]): Promise<void>;
+  endNarrowing(safety: Safety, place: Place): Promise<void>;
+}
+
+function keyOf({ endpoint, name }: Place): string {
+  return `${endpoint} ${name}`;
 }
 
 export function createRecordWatch(pool: Pool): RecordWatch {
@@ -36,7 +43,7 @@ export function createRecordWatch(pool: Pool): RecordWatch {
     },
     async end() {
       const { rows } = await pool.query<RecordedSync & { seq: number }>(
-        `select syncs.seq::int as seq, syncs.scope_id as "scopeId", incarnations.id as incarnation, incarnations.name,
+        `select syncs.seq::int as seq, syncs.scope_id as "scopeId", scopes.endpoint, incarnations.id as incarnation, incarnations.name,
            incarnations.state, syncs.lease_token::int as token, syncs.requested::int as requested, syncs.verdict, syncs.reason, syncs.error
          from syncs join scopes on scopes.id = syncs.scope_id join incarnations on incarnations.id = scopes.incarnation_id
          where syncs.seq > $1 order by syncs.seq`,
@@ -45,28 +52,30 @@ export function createRecordWatch(pool: Pool): RecordWatch {
       state.seq = rows.at(-1)?.seq ?? state.seq;
       return { syncs: rows, stolen: rows.filter(({ scopeId, token }) => token < (state.tokens.get(scopeId) ?? 0)) };
     },
-    async startNarrowing(safety, name) {
-      const { rows } = await pool.query<{ requested: number }>(
-        `select requested::int as requested from scopes join incarnations on incarnations.id = incarnation_id
-         where name = $1 and state <> 'deleted'`,
-        [name],
-      );
-      const [scope] = rows;
-      // Without a scope there is nothing at the endpoint that a rename could widen.
-      if (scope === undefined) safety.widen(name);
-      else state.narrowed.set(name, scope.requested);
+    async startNarrowing(safety, places) {
+      for (const place of places) {
+        const { rows } = await pool.query<{ requested: number }>(
+          `select requested::int as requested from scopes join incarnations on incarnations.id = incarnation_id
+           where name = $1 and endpoint = $2 and state <> 'deleted'`,
+          [place.name, place.endpoint],
+        );
+        const [scope] = rows;
+        // Without a scope there is nothing at the endpoint that a rename could widen.
+        if (scope === undefined) safety.widen(place);
+        else state.narrowed.set(keyOf(place), scope.requested);
+      }
     },
-    async endNarrowing(safety, name) {
-      const requested = state.narrowed.get(name);
+    async endNarrowing(safety, place) {
+      const requested = state.narrowed.get(keyOf(place));
       if (requested === undefined) return;
       const { rowCount } = await pool.query(
         `select from syncs join scopes on scopes.id = syncs.scope_id join incarnations on incarnations.id = incarnation_id
-         where name = $1 and state <> 'deleted' and syncs.verdict = 'verified' and syncs.requested >= $2`,
-        [name, requested],
+         where name = $1 and endpoint = $2 and state <> 'deleted' and syncs.verdict = 'verified' and syncs.requested >= $3`,
+        [place.name, place.endpoint, requested],
       );
       if (rowCount === 0) return;
-      safety.widen(name);
-      state.narrowed.delete(name);
+      safety.widen(place);
+      state.narrowed.delete(keyOf(place));
     },
   };
 }

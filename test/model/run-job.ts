@@ -2,28 +2,39 @@
 import { setImmediate } from "node:timers/promises";
 import { AppError } from "@branchward/core";
 import { checkRecorded } from "./check.ts";
+import type { CutAt } from "./cuts.ts";
 import type { FaultAt } from "./endpoint.ts";
 import { type Play, part } from "./play.ts";
 import type { Job } from "./queue.ts";
 
 const ATTEMPTS = 3;
 
+/** What goes wrong in a run. */
+export interface Trouble {
+  readonly faults: readonly FaultAt[];
+  readonly cut?: CutAt | undefined;
+}
+
 /** Does the job until it ends or stands still. */
-export async function runJob(play: Play, job: Job, faults: readonly FaultAt[]): Promise<void> {
+export async function runJob(play: Play, job: Job, { faults, cut }: Trouble): Promise<void> {
   const { system, watch } = play;
   play.runs += 1;
   const name = `run-${play.runs}`;
-  const told = faults.map(({ call, fault }) => `${fault} at call ${call}`).join(", ");
-  play.lines.push(`${name}: ${await describe(play, job)}${told === "" ? "" : ` with ${told}`}`);
-  system.endpoint.script(name, faults);
+  const told = [
+    ...faults.map(({ call, fault }) => `${fault} at call ${call}`),
+    ...(cut === undefined ? [] : [`${cut.cut} at statement ${cut.statement}`]),
+  ];
+  play.lines.push(`${name}: ${await describe(play, job)}${told.length === 0 ? "" : ` with ${told.join(", ")}`}`);
+  for (const endpoint of system.endpoints) endpoint.script(name, faults);
   await watch.begin();
   const state = { isDone: false };
+  system.cuts.arm(cut);
   const done = perform(play, job, name).finally(() => {
     state.isDone = true;
   });
-  await Promise.race([done, system.endpoint.paused(name)]);
+  await Promise.race([done, ...system.endpoints.map((endpoint) => endpoint.paused(name))]);
   if (!state.isDone) {
-    await letOthersSettle();
+    await letOthersSettle(play);
     play.lines.push(`${name} stands still`);
     play.standing.push({ name, done });
     play.needsLook = true;
@@ -37,9 +48,13 @@ export async function resumeRun(play: Play, index: number): Promise<void> {
   if (run === undefined) return;
   play.lines.push(`${run.name} goes on`);
   await play.watch.begin();
-  play.system.endpoint.resume(run.name);
+  letGo(play, run.name);
   await run.done;
   await endStep(play, false);
+}
+
+export function letGo({ system }: Play, run: string): void {
+  for (const endpoint of system.endpoints) endpoint.resume(run);
 }
 
 /** The worker of a run that stands still is gone; what it asked for last may have come to pass. */
@@ -50,20 +65,33 @@ export function killRun(play: Play, index: number): void {
   play.dead.push(run);
 }
 
-/** Calls beside the one that waits are answered at once; a few turns of the loop are enough for them. */
-async function letOthersSettle(): Promise<void> {
-  for (let turn = 0; turn < 4; turn += 1) await setImmediate();
+/** Turns of the loop in which nothing of a run moves: what was asked beside the call that waits has been answered by then. */
+const QUIET_TURNS = 4;
+
+/** What a run does beside the call that waits comes to its end. */
+async function letOthersSettle({ system }: Play): Promise<void> {
+  for (let quiet = 0; quiet < QUIET_TURNS; quiet += 1) {
+    await setImmediate();
+    const paused = system.endpoints.reduce((sum, endpoint) => sum + endpoint.countPaused(), 0);
+    if (system.countConnections() > 0 || system.countCalls() > paused) quiet = -1;
+  }
 }
 
 async function endStep(play: Play, isWhole: boolean): Promise<void> {
-  const struck = play.system.endpoint.takeStruck();
+  const isCut = play.system.cuts.disarm();
+  if (isCut && play.broken?.startsWith(FAILED) === true) play.broken = null;
+  const struck = play.system.endpoints.flatMap((endpoint) => endpoint.takeStruck());
   if (struck.some((fault) => fault === "deaf" || fault === "stale")) play.needsLook = true;
+  if (struck.some((fault) => fault === "deaf" || fault === "stale" || fault === "lag")) play.hasHidden = true;
   const { syncs, stolen } = await play.watch.end();
   const [thief] = stolen;
   if (thief !== undefined)
     part(play, `a run recorded ${thief.verdict} under token ${thief.token}, which another had taken`);
-  await checkRecorded(play, { syncs, isHonest: isWhole && !struck.includes("stale") });
+  const isHonest = isWhole && !struck.includes("stale") && !struck.includes("lag");
+  await checkRecorded(play, { syncs, isHonest, isCut });
 }
+
+const FAILED = "a job failed";
 
 async function perform(play: Play, job: Job, name: string): Promise<void> {
   try {
@@ -73,7 +101,7 @@ async function perform(play: Play, job: Job, name: string): Promise<void> {
       play.system.queue.add({ ...job, attempt: job.attempt + 1 });
     }
     // The queue being away fails a job with an error of its own.
-    if (!(error instanceof AppError) && !play.system.queue.isAway()) play.broken ??= `a job failed: ${String(error)}`;
+    if (!(error instanceof AppError) && !play.system.queue.isAway()) play.broken ??= `${FAILED}: ${String(error)}`;
   }
 }
 
@@ -81,11 +109,11 @@ async function describe(play: Play, job: Job): Promise<string> {
   if (job.kind === "directory") return "directory.changed";
   if (job.kind === "account") return `account of ${describeSubject(play, job.userId)}`;
   if (job.kind === "revocation") return `revoke ${job.subject.kind} ${describeSubject(play, job.subject.id)}`;
-  const { rows } = await play.system.pool.query<{ name: string }>(
-    "select name from scopes join incarnations on incarnations.id = incarnation_id where scopes.id = $1",
+  const { rows } = await play.system.pool.query<{ place: string }>(
+    "select name || ' at ' || endpoint as place from scopes join incarnations on incarnations.id = incarnation_id where scopes.id = $1",
     [job.scopeId],
   );
-  return `${job.kind} ${rows[0]?.name ?? "nothing"}`;
+  return `${job.kind} ${rows[0]?.place ?? "nothing"}`;
 }
 
 function describeSubject({ world }: Play, id: string): string {

@@ -1,25 +1,23 @@
 /** Runs one schedule against the code under test and the oracle. */
-import { checkEffect, checkRecorded } from "./check.ts";
+import { checkEffect, checkRecorded, meddledKey } from "./check.ts";
 import type { Command, Schedule } from "./commands.ts";
 import { finish } from "./converge.ts";
 import { createModelDirectory } from "./directory.ts";
-import type { EndpointKind } from "./endpoint.ts";
 import { createHistory } from "./history.ts";
 import { POLICIES, toPolicyText } from "./oracle/policy.ts";
 import { createSafety } from "./oracle/safety.ts";
 import { bindReferences, checkOut, createWorld } from "./oracle/world.ts";
 import { part, pass, type Play } from "./play.ts";
 import { createRecordWatch } from "./record-watch.ts";
-import { killRun, resumeRun, runJob } from "./run-job.ts";
+import { killRun, letGo, resumeRun, runJob } from "./run-job.ts";
 import type { ModelSystem } from "./system.ts";
 
 /** Past any real time, so that no id or time of the machine is younger. */
 const START_MS = Date.UTC(2030, 0, 1);
 
 /** @throws {Parting} where code and rules part */
-export async function runSchedule(system: ModelSystem, schedule: Schedule, kind: EndpointKind): Promise<void> {
+export async function runSchedule(system: ModelSystem, schedule: Schedule): Promise<void> {
   const play = await begin(system, schedule);
-  system.endpoint.setKind(kind);
   try {
     for (const command of schedule.commands) {
       await pass(play, 1);
@@ -33,7 +31,7 @@ export async function runSchedule(system: ModelSystem, schedule: Schedule, kind:
   } finally {
     // Whoever stands still ends with the schedule, and may not reach into the next.
     for (const run of [...play.standing, ...play.dead]) {
-      system.endpoint.resume(run.name);
+      letGo(play, run.name);
       await run.done;
     }
   }
@@ -43,7 +41,8 @@ async function begin(system: ModelSystem, schedule: Schedule): Promise<Play> {
   await system.reset();
   await system.clock.set(START_MS);
   const world = createWorld(START_MS);
-  const safety = createSafety();
+  const endpoints = system.endpoints.map(({ traits }) => traits.name);
+  const safety = createSafety(endpoints);
   const lines: string[] = [];
   const acknowledged: string[] = [];
   const watch = createRecordWatch(system.pool);
@@ -52,7 +51,13 @@ async function begin(system: ModelSystem, schedule: Schedule): Promise<Play> {
     safety,
     hasClock: schedule.hasClock,
     deliver: async (meaning, key) => void acknowledged.push(await system.deliver(meaning, key)),
-    onRename: (to) => watch.startNarrowing(safety, to),
+    onRename: (name) => {
+      const places = endpoints.map((endpoint) => ({ endpoint, name }));
+      return watch.startNarrowing(
+        safety,
+        places.filter((place) => safety.isNarrowed(place)),
+      );
+    },
     note: (line) => void lines.push(line),
   });
   const play: Play = {
@@ -69,11 +74,12 @@ async function begin(system: ModelSystem, schedule: Schedule): Promise<Play> {
     dead: [],
     meddled: new Set(),
     needsLook: false,
+    hasHidden: false,
     unsafe: null,
     broken: null,
     runs: 0,
   };
-  system.endpoint.reset((effect) => checkEffect(play, effect));
+  for (const endpoint of system.endpoints) endpoint.reset((effect) => checkEffect(play, endpoint, effect));
   await play.directory.prepare();
   await activate(play, 0);
   return play;
@@ -82,7 +88,8 @@ async function begin(system: ModelSystem, schedule: Schedule): Promise<Play> {
 async function activate(play: Play, index: number): Promise<void> {
   const policy = POLICIES[index];
   if (policy === undefined) return;
-  const isActive = await play.system.activate(toPolicyText(policy));
+  const endpoints = play.system.endpoints.map(({ traits }) => traits.name);
+  const isActive = await play.system.activate(toPolicyText(policy, endpoints));
   play.lines.push(isActive ? `activate policy ${index}` : `policy ${index} waits for an approval`);
   if (!isActive) return;
   play.world.policy = policy;
@@ -112,7 +119,7 @@ async function apply(play: Play, command: Command): Promise<void> {
       return pass(play, command.ms);
     case "run": {
       const job = system.queue.take(command.index);
-      return job === undefined ? undefined : runJob(play, job, command.faults);
+      return job === undefined ? undefined : runJob(play, job, command);
     }
     case "resume":
       return resumeRun(play, command.index);
@@ -137,7 +144,7 @@ async function changeQueue(play: Play, what: "sweep" | "wipe" | "away" | "back")
   if (what === "wipe") queue.wipe();
   else if (what === "sweep") await play.system.sweep();
   else queue.setAway(what === "away");
-  await checkRecorded(play, { syncs: [], isHonest: false });
+  await checkRecorded(play, { syncs: [], isHonest: false, isCut: false });
 }
 
 /** A working copy says where it is; from whom the directory does not know, or no longer, it means nobody. */
@@ -156,15 +163,19 @@ async function takeCheckout(
   await play.history.checkOut({ actor: person, copy: `copy-${copy}`, name, occurredAt: new Date(startedAt) });
 }
 
-async function meddle(play: Play, { group, person, isMember }: Extract<Command, { do: "meddle" }>): Promise<void> {
-  const groups = await play.system.endpoint.listGroups();
+async function meddle(
+  play: Play,
+  { endpoint: index, group, person, isMember }: Extract<Command, { do: "meddle" }>,
+): Promise<void> {
+  const { system, directory, lines } = play;
+  const endpoint = system.endpoints[index % system.endpoints.length];
+  const groups = (await endpoint?.listGroups()) ?? [];
   const chosen = groups[group % Math.max(1, groups.length)];
-  const userId = play.directory.idOf(person);
-  if (chosen === undefined || userId === undefined) return;
-  play.lines.push(
-    `somebody ${isMember ? "puts" : "takes"} ${person} ${isMember ? "into" : "out of"} ${chosen.displayName}`,
-  );
-  await play.system.endpoint.setMember(chosen.id, userId, isMember);
+  const userId = directory.idOf(person);
+  if (endpoint === undefined || chosen === undefined || userId === undefined) return;
+  const doing = isMember ? `puts ${person} into` : `takes ${person} out of`;
+  lines.push(`somebody ${doing} ${chosen.displayName} at ${endpoint.traits.name}`);
+  await endpoint.setMember(chosen.id, userId, isMember);
   play.needsLook = true;
-  if (isMember) play.meddled.add(`${chosen.id} ${userId}`);
+  play.meddled.add(meddledKey(endpoint, chosen, userId));
 }

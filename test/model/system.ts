@@ -17,20 +17,28 @@ import { openTestDatabase } from "@branchward/store/testing";
 import { createProcessors, type Endpoint } from "@branchward/worker";
 import type { Pool } from "pg";
 import { createModelClock, installClock, type ModelClock } from "./clock.ts";
+import { createCuts, type Cuts } from "./cuts.ts";
 import { type ModelEndpoint, runHeader, startModelEndpoint } from "./endpoint.ts";
 import { createModelQueue, type Job, type ModelQueue } from "./queue.ts";
+import type { EndpointName, Setting } from "./setting.ts";
 
 export const PAIRING_WINDOW_MS = 30_000;
 export const REPOSITORY = "acme/web";
-const ENDPOINT = "hg";
 /** Rounds of audits are the schedule's last look. */
 const AUDIT = { intervalMs: 24 * 3_600_000, budget: 0.2, minIntervalMs: 60_000 };
 
 export interface ModelSystem extends AsyncDisposable {
+  /** The schedule's own way to the record, which nothing cuts. */
   readonly pool: Pool;
+  readonly cuts: Cuts;
   readonly clock: ModelClock;
-  readonly endpoint: ModelEndpoint;
+  readonly endpoints: readonly ModelEndpoint[];
   readonly queue: ModelQueue;
+  /** Calls at endpoints that the code under test waits for. */
+  countCalls(): number;
+  /** Connections that the code under test works with. */
+  countConnections(): number;
+  getEndpoint(name: EndpointName): ModelEndpoint;
   /** Empties the record. */
   reset(): Promise<void>;
   /** Takes a delivery as the receiver does; the record's id of it. */
@@ -70,26 +78,41 @@ const source: Source = {
   requireTrust: "claim",
 };
 
-export async function startModelSystem(): Promise<ModelSystem> {
+export async function startModelSystem({ endpoints: traits }: Setting): Promise<ModelSystem> {
   await using stack = new AsyncDisposableStack();
   const database = stack.use(await openTestDatabase());
   await installClock(database.pool);
-  const { db, pool } = stack.use(connectDatabase({ url: database.url, max: 8, onError: () => undefined }));
-  const endpoint = stack.use(await startModelEndpoint());
+  const options = { url: database.url, onError: () => undefined };
+  const { db, pool: cutPool } = stack.use(connectDatabase({ ...options, max: 8 }));
+  const { pool } = stack.use(connectDatabase({ ...options, max: 2 }));
+  const clock = createModelClock(pool);
+  const endpoints: ModelEndpoint[] = [];
+  for (const each of traits)
+    endpoints.push(stack.use(await startModelEndpoint({ traits: each, now: () => clock.now() })));
   const parts: Parts = {
     db,
     pool,
-    endpoint,
-    clock: createModelClock(pool),
+    endpoints,
+    clock,
     queue: createModelQueue(),
     activePolicy: createActivePolicy(),
+    calls: 0,
   };
   const emptyRecord = await prepareReset(pool);
+  const cuts = createCuts(cutPool);
   const held = stack.move();
   return {
     ...parts,
     ...createCalls(parts),
+    cuts,
     provision: createProvision(parts),
+    countCalls: () => parts.calls,
+    countConnections: () => cutPool.totalCount - cutPool.idleCount + cutPool.waitingCount,
+    getEndpoint(name) {
+      const found = endpoints.find((each) => each.traits.name === name);
+      if (found === undefined) throw new Error(`there is no endpoint ${name}`);
+      return found;
+    },
     async reset() {
       parts.queue.wipe();
       parts.queue.setAway(false);
@@ -103,21 +126,24 @@ export async function startModelSystem(): Promise<ModelSystem> {
 interface Parts {
   readonly db: Database;
   readonly pool: Pool;
-  readonly endpoint: ModelEndpoint;
+  readonly endpoints: readonly ModelEndpoint[];
   readonly clock: ModelClock;
   readonly queue: ModelQueue;
   /** Made anew for each schedule. */
   activePolicy: ActivePolicy;
+  /** Under way. */
+  calls: number;
 }
 
 function createCalls(parts: Parts): Pick<ModelSystem, "deliver" | "activate" | "perform" | "sweep" | "readChanges"> {
-  const { db, queue, clock, endpoint } = parts;
+  const { db, queue, clock } = parts;
+  const names = parts.endpoints.map(({ traits }) => traits.name);
   const log = createLogger({ level: "silent" });
   const toDeps = (run: string) => ({
     db,
     queues: queue.queues,
     activePolicy: parts.activePolicy,
-    endpoints: new Map([[ENDPOINT, createEndpoint(endpoint.url, run)]]),
+    endpoints: new Map(parts.endpoints.map((each) => [each.traits.name, createEndpoint(parts, each, run)])),
     pairingWindowMs: PAIRING_WINDOW_MS,
     audit: AUDIT,
     log,
@@ -130,7 +156,7 @@ function createCalls(parts: Parts): Pick<ModelSystem, "deliver" | "activate" | "
       const bodyDigest = createHash("sha256").update(body).digest();
       const more = {
         minAuditIntervalMs: AUDIT.minIntervalMs,
-        endpoints: [ENDPOINT],
+        endpoints: names,
         joined: (name: string) => [name],
         isAuthority: () => true,
       };
@@ -140,7 +166,7 @@ function createCalls(parts: Parts): Pick<ModelSystem, "deliver" | "activate" | "
     },
     async activate(text) {
       const proposed = { text, file: "branchward.yaml", author: "model", origin: "file" } as const;
-      const { woken } = await proposePolicy(db, [ENDPOINT], proposed);
+      const { woken } = await proposePolicy(db, names, proposed);
       // What is committed stays so; the sweeper finds what was not enqueued.
       await unlessAway(
         queue,
@@ -188,11 +214,11 @@ async function unlessAway(queue: ModelQueue, doing: Promise<unknown>): Promise<v
   });
 }
 
-function createEndpoint(url: string, run: string): Endpoint {
+function createEndpoint(parts: Parts, { url, traits }: ModelEndpoint, run: string): Endpoint {
   return {
-    name: ENDPOINT,
+    name: traits.name,
     builtin: false,
-    drift: "repair",
+    drift: traits.drift,
     accounts: null,
     findRefusal: () => Promise.resolve(undefined),
     concurrency: 4,
@@ -202,7 +228,10 @@ function createEndpoint(url: string, run: string): Endpoint {
         url,
         around: async ({ method }, send) => {
           if (method !== "GET") await beforeWrite?.();
-          return send();
+          parts.calls += 1;
+          return send().finally(() => {
+            parts.calls -= 1;
+          });
         },
         token: () => "model",
         deadlineMs: 60_000,

@@ -1,5 +1,7 @@
 /** Policies as the oracle reads them, and as text for the code under test. Which names a pattern means is written down, not computed. */
 
+import type { EndpointName } from "../setting.ts";
+
 /** Every branch name that a schedule may use. */
 export const NAMES = ["main", "release/1", "release/2", "dev/a", "users/bea/x", "users/cal/x"] as const;
 export type Name = (typeof NAMES)[number];
@@ -24,6 +26,8 @@ export interface GrantModel {
   readonly to: readonly string[];
   /** Just-in-time, for so long after a checkout. */
   readonly forMs?: number;
+  /** Left out: at all of them (rule B2). */
+  readonly endpoints?: readonly EndpointName[];
 }
 
 export interface RuleModel {
@@ -62,17 +66,25 @@ function isOneOf(names: readonly string[], name: string): boolean {
 }
 
 /** The text of `branchward.yaml`; guards are wide, since what they withhold is not this model's question. */
-export function toPolicyText({ rules, ceiling }: PolicyModel): string {
+export function toPolicyText({ rules, ceiling }: PolicyModel, endpoints: readonly EndpointName[]): string {
   return JSON.stringify({
-    endpoints: [{ name: "hg", url: "https://hg.example.com/scim/v2", token: { env: "TOKEN" } }],
+    endpoints: endpoints.map((name) => ({
+      name,
+      url: `https://${name}.example.com/scim/v2`,
+      token: { env: "TOKEN" },
+    })),
     policy: rules.map(({ branches, grants, deny = [], exclusive }) => ({
       repositories: ["**"],
       branches,
-      grants: grants.map(({ entitlement, to, forMs }) => ({
-        entitlement,
-        to,
-        ...(forMs === undefined ? {} : { when: "checkout", for: `${forMs / 60_000}m` }),
-      })),
+      grants: grants
+        .map((grant) => ({ ...grant, at: grant.endpoints?.filter((name) => endpoints.includes(name)) }))
+        .filter(({ at }) => at?.length !== 0)
+        .map(({ entitlement, to, forMs, at }) => ({
+          entitlement,
+          to,
+          ...(forMs === undefined ? {} : { when: "checkout", for: `${forMs / 60_000}m` }),
+          ...(at === undefined ? {} : { endpoints: at }),
+        })),
       ...(deny.length === 0 ? {} : { deny }),
       ...(exclusive === undefined ? {} : { exclusive }),
     })),
@@ -133,6 +145,26 @@ export const POLICIES: readonly PolicyModel[] = [
         branches: ["**"],
         grants: [{ entitlement: "read", to: ["group:engineering"], forMs: HOUR_MS }],
         deny: [{ entitlement: "read", to: ["group:contractors"] }],
+      },
+    ],
+    ceiling: OPEN,
+  },
+  {
+    rules: [
+      {
+        branches: ["release/**", "*"],
+        grants: [
+          { entitlement: "push", to: ["group:managers", "user:zed"], endpoints: ["hg"] },
+          { entitlement: "push", to: ["group:engineering", "user:zed"], endpoints: ["mirror"] },
+        ],
+      },
+      {
+        branches: ["**"],
+        grants: [
+          { entitlement: "read", to: ["group:engineering", "user:zed"], endpoints: ["hg"] },
+          { entitlement: "read", to: ["group:engineering", "user:zed"], forMs: HOUR_MS, endpoints: ["mirror"] },
+        ],
+        deny: [{ entitlement: "push", to: ["group:contractors"] }],
       },
     ],
     ceiling: OPEN,

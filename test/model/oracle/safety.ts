@@ -1,56 +1,78 @@
 /** What some prefix of the history allowed: nobody may ever be given anything else. */
+import type { EndpointName } from "../setting.ts";
 import { ENTITLEMENTS, isAboutForSomebody, NAMES } from "./policy.ts";
-import { type Life, listHolders, type World } from "./world.ts";
+import { type Life, listHolders, type Place, type World } from "./world.ts";
 
 export interface Safety {
   /** Takes in what is allowed now. Called after every step of the history. */
   note(world: World): void;
-  /** A branch is renamed: until that is verified nobody is given what the former name did not give (rule A5). */
+  /** A branch is renamed: until that is verified at an endpoint nobody is given there what the former name did not give (rule A5). */
   narrow(from: string, to: string): void;
-  widen(name: string): void;
-  isNarrowed(name: string): boolean;
+  widen(place: Place): void;
+  isNarrowed(place: Place): boolean;
   /** Whether the user may have been given it. */
-  wasAllowed(name: string, entitlement: string, userId: string): boolean;
+  wasAllowed(place: Place, entitlement: string, userId: string): boolean;
 }
 
 function key(...parts: readonly string[]): string {
   return parts.join(" ");
 }
 
-export function createSafety(): Safety {
+export function createSafety(endpoints: readonly EndpointName[]): Safety {
+  const parts = new Map(endpoints.map((endpoint) => [endpoint, createSafetyAt(endpoint)]));
+  return {
+    note(world) {
+      for (const part of parts.values()) part.note(world);
+    },
+    narrow(from, to) {
+      for (const part of parts.values()) part.narrow(from, to);
+    },
+    widen: ({ endpoint, name }) => parts.get(endpoint)?.widen(name),
+    isNarrowed: ({ endpoint, name }) => parts.get(endpoint)?.isNarrowed(name) ?? false,
+    wasAllowed: ({ endpoint, name }, entitlement, userId) =>
+      parts.get(endpoint)?.wasAllowed(name, entitlement, userId) ?? false,
+  };
+}
+
+function createSafetyAt(endpoint: EndpointName) {
   const allowed = new Set<string>();
   /** Verbs that were nobody's to give there: they were everybody's (rule B2). */
   const free = new Set<string>();
   const narrowed = new Map<string, Set<string>>();
   const isAllowed = (name: string, entitlement: string, userId: string) => allowed.has(key(name, entitlement, userId));
+  const noteHolders = (world: World, name: string, life: Life | undefined): void => {
+    for (const [entitlement, { may }] of listHolders(world, { endpoint, name }, life)) {
+      for (const userId of may) allowed.add(key(name, entitlement, userId));
+    }
+  };
   return {
-    note(world) {
-      const noteHolders = (name: string, life: Life | undefined): void => {
-        for (const [entitlement, { may }] of listHolders(world, name, life)) {
-          for (const userId of may) allowed.add(key(name, entitlement, userId));
-        }
-      };
+    note(world: World): void {
       for (const [name, formerNames] of narrowed) {
-        for (const former of formerNames) noteHolders(former, world.lives.get(name));
+        for (const former of formerNames) noteHolders(world, former, world.lives.get(name));
       }
       for (const name of NAMES) {
-        noteHolders(name, world.lives.get(name));
-        if (world.policy === null) continue;
-        const rules = world.policy.rules.filter((rule) => isAboutForSomebody(rule, name));
-        const named = rules.flatMap((rule) => [...rule.grants, ...(rule.deny ?? [])].map((each) => each.entitlement));
-        for (const entitlement of ENTITLEMENTS) if (!named.includes(entitlement)) free.add(key(name, entitlement));
+        noteHolders(world, name, world.lives.get(name));
+        for (const entitlement of listFree(world, name)) free.add(key(name, entitlement));
       }
     },
-    narrow(from, to) {
+    narrow: (from: string, to: string): void => {
       narrowed.set(to, new Set([...(narrowed.get(from) ?? []), from]));
     },
-    isNarrowed: (name) => narrowed.has(name),
-    widen: (name) => void narrowed.delete(name),
-    wasAllowed(name, entitlement, userId) {
+    isNarrowed: (name: string): boolean => narrowed.has(name),
+    widen: (name: string): void => void narrowed.delete(name),
+    wasAllowed(name: string, entitlement: string, userId: string): boolean {
       const isKept = [...(narrowed.get(name) ?? [])].every(
         (from) => free.has(key(from, entitlement)) || isAllowed(from, entitlement, userId),
       );
       return isKept && isAllowed(name, entitlement, userId);
     },
   };
+}
+
+/** Verbs that no rule names there, whatever the endpoint. */
+function listFree({ policy }: World, name: string): readonly string[] {
+  if (policy === null) return [];
+  const rules = policy.rules.filter((rule) => isAboutForSomebody(rule, name));
+  const named = rules.flatMap((rule) => [...rule.grants, ...(rule.deny ?? [])].map((each) => each.entitlement));
+  return ENTITLEMENTS.filter((entitlement) => !named.includes(entitlement));
 }

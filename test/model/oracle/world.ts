@@ -3,6 +3,7 @@
  * in which they were delivered, directory changes, policy versions, time) and answers who may and who must hold what.
  * Where the rules leave an answer open (a lost or reordered event, an unreported re-creation), `may` is wider than `must`.
  */
+import type { EndpointName } from "../setting.ts";
 import {
   type GrantModel,
   isAbout,
@@ -170,25 +171,40 @@ export function rename(world: World, from: string, to: string): void {
   for (const stay of world.stays.values()) if (stay.name === to && stay.life === null) stay.life = life;
 }
 
+/** A branch's name at an endpoint. */
+export interface Place {
+  readonly endpoint: EndpointName;
+  readonly name: string;
+}
+
 /** Verbs named by a grant that matches: their groups exist (rule B2). */
-export function listEntitlements({ policy }: World, name: string): readonly string[] {
+export function listEntitlements({ policy }: World, { endpoint, name }: Place): readonly string[] {
   const rules = (policy?.rules ?? []).filter((rule) => isAboutForSomebody(rule, name));
-  return [...new Set(rules.flatMap((rule) => rule.grants.map((grant) => grant.entitlement)))];
+  const grants = rules.flatMap((rule) => rule.grants).filter((grant) => isAt(grant, endpoint));
+  return [...new Set(grants.map((grant) => grant.entitlement))];
+}
+
+function isAt({ endpoints }: GrantModel, endpoint: EndpointName): boolean {
+  return endpoints?.includes(endpoint) ?? true;
 }
 
 /**
  * Who may and must hold each entitlement on the branch of this name: grants, exclusive, deny, ceilings (rule B3). For a
  * former name, `life` is the branch that bore it.
  */
-export function listHolders(world: World, name: string, life = world.lives.get(name)): ReadonlyMap<string, Holders> {
+export function listHolders(
+  world: World,
+  place: Place,
+  life = world.lives.get(place.name),
+): ReadonlyMap<string, Holders> {
   const { policy } = world;
-  const entitlements = listEntitlements(world, name);
+  const entitlements = listEntitlements(world, place);
   if (policy === null || life === undefined) return new Map();
   if (!life.isAlive && !life.isDoubtful)
     return new Map(entitlements.map((each) => [each, { must: new Set(), may: new Set() }]));
-  const may = decide(world, policy, { name, life, isLoose: true });
-  const must = decide(world, policy, { name, life, isLoose: false });
-  const isLost = isGroupLost(world, policy, name);
+  const may = decide(world, policy, { ...place, life, isLoose: true });
+  const must = decide(world, policy, { ...place, life, isLoose: false });
+  const isLost = isGroupLost(world, policy, place.name);
   return new Map(
     entitlements.map((entitlement) => {
       const certain = isLost || life.isDoubtful ? new Set<string>() : (must.get(entitlement) ?? new Set<string>());
@@ -206,8 +222,7 @@ function isGroupLost(world: World, policy: PolicyModel, name: string): boolean {
   });
 }
 
-interface Question {
-  readonly name: string;
+interface Question extends Place {
   readonly life: Life;
   /** Counts what may be judged either way. */
   readonly isLoose: boolean;
@@ -215,7 +230,11 @@ interface Question {
 
 function decide(world: World, policy: PolicyModel, question: Question): ReadonlyMap<string, Set<string>> {
   const holders = new Map<string, Set<string>>();
-  for (const rule of policy.rules) for (const grant of rule.grants) give(world, holders, { ...question, rule, grant });
+  for (const rule of policy.rules) {
+    for (const grant of rule.grants) {
+      if (isAt(grant, question.endpoint)) give(world, holders, { ...question, rule, grant });
+    }
+  }
   for (const rule of policy.rules) withholdExclusive(world, holders, { ...question, rule });
   for (const rule of policy.rules) {
     for (const { entitlement, to } of rule.deny ?? []) {

@@ -1,0 +1,42 @@
+/** What a schedule is run on: which endpoints there are, and how each behaves beside the faults that a schedule asks for. */
+
+export interface EndpointTraits {
+  readonly name: EndpointName;
+  /** Refuses a `Branchward-Fence` below one that it has seen for the group, as the directory and bridges do. */
+  readonly isFencing: boolean;
+  /** Gives versions, and refuses a write whose `If-Match` names another. */
+  readonly hasVersions: boolean;
+  /** What it is read is what was so a while ago. */
+  readonly isLagging: boolean;
+  /** What is done about differences that Branchward did not cause. */
+  readonly drift: "repair" | "report";
+}
+
+/** Every endpoint that policies pin grants to. */
+export type EndpointName = "hg" | "mirror";
+
+export interface Setting {
+  readonly endpoints: readonly EndpointTraits[];
+}
+
+const FENCING: EndpointTraits = {
+  name: "hg",
+  isFencing: true,
+  hasVersions: true,
+  isLagging: false,
+  drift: "repair",
+};
+
+/** One endpoint that refuses a stale fence. */
+export const fencing: Setting = { endpoints: [FENCING] };
+
+/** One endpoint that knows no fence. */
+export const foreign: Setting = { endpoints: [{ ...FENCING, isFencing: false }] };
+
+/** One where differences are reported alone, and one that knows neither fence nor version and shows writes late. */
+export const pair: Setting = {
+  endpoints: [
+    { ...FENCING, drift: "report" },
+    { name: "mirror", isFencing: false, hasVersions: false, isLagging: true, drift: "repair" },
+  ],
+};
