@@ -16,6 +16,7 @@ const CONFIGURATION = `
 sources:
   - { name: github, type: github, secret: { env: SECRET } }
   - { name: agents, type: agent, secret: { env: SECRET } }
+  - { name: staff, type: agent, secret: { env: SECRET }, identity: { attribute: externalId } }
 endpoints:
   - { name: directory, type: builtin }
   - { name: hg, url: "https://hg.example.com/scim/v2", token: { env: TOKEN }, concurrency: 2, ci: advisory }

@@ -95,6 +95,7 @@ export async function noteActor(
 const UNRESOLVED: Readonly<Record<ActorResolution["state"], string | null>> = {
   known: null,
   inactive: null,
-  unknown: "no user of the directory is this actor, so that its checkouts start nothing",
+  unknown:
+    "no user of the directory is this actor, so that its checkouts start nothing and its pushes count as nobody's",
   disputed: "the source's identity rule and the link name different users, so that neither counts",
 };

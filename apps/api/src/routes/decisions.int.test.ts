@@ -5,6 +5,7 @@ import {
   deleteLink,
   findUserByUserName,
   insertToken,
+  listFindings,
   type TokenScope,
   upsertLink,
 } from "@branchward/store";
@@ -145,6 +146,23 @@ describe("POST /v1/access/decisions", () => {
     expect(await mayPush("alice")).toBe(false);
     await deleteLink(db, "agents", "alice");
     expect(await mayPush("alice")).toBe(true);
+  });
+
+  it("takes a pusher for nobody whom the source's identity rule does not name, whoever bears that userName", async () => {
+    const { db } = context.api.database;
+    await db.updateTable("directory_users").set({ external_id: "E-17" }).where("user_name", "=", "alice").execute();
+    const mayPush = async (user: string, source: string) => {
+      const changes = [{ branch: "release/1.0", entitlement: "push" }];
+      const response = await post({ user, source, repository: "acme/web", changes });
+      return accessDecisions.parse(await response.json()).allowed;
+    };
+    expect(await mayPush("E-17", "staff")).toBe(true);
+    expect(await mayPush("e-17", "staff")).toBe(false);
+    expect(await mayPush("alice", "staff")).toBe(false);
+    expect(await mayPush("alice", "gone-from-the-configuration")).toBe(false);
+    const unknown = (await listFindings(db, 100)).filter(({ kind }) => kind === "unknown-actor");
+    expect(unknown.map(({ subject }) => subject)).toEqual(expect.arrayContaining(["staff: alice", "staff: e-17"]));
+    expect(unknown.filter(({ subject }) => subject === "staff: E-17")).toEqual([]);
   });
 
   it("counts a just-in-time grant while it lasts, at read time, and never for a branch made anew", async () => {

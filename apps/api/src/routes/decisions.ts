@@ -10,6 +10,7 @@ import {
 import { accessDecisions, accessDecisionsBody } from "@branchward/core/api";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import {
+  type ActorResolution,
   type AskedBranches,
   type Database,
   findAgentById,
@@ -17,6 +18,7 @@ import {
   type IdentitySource,
   loadUserAccessFacts,
   NO_BRANCH_FACTS,
+  noteActor,
   resolveActor,
   type UserAccessFacts,
   type UserBranchFacts,
@@ -40,10 +42,10 @@ export function createDecisionRoute({ db, activePolicy, sources }: DecisionDeps)
     async handle({ body: { user, changes, ...origin }, principal }) {
       const tokenId = principal?.tokenId ?? null;
       const source = sources.find(({ name }) => name === origin.source);
-      const [active, branches, userName, device] = await Promise.all([
+      const [active, branches, pusher, device] = await Promise.all([
         activePolicy.find(db),
         findAskedBranches(db, { ...origin, branches: changes }),
-        findUserName(db, source, user),
+        resolvePusher(db, source, user),
         tokenId === null ? undefined : findAgentById(db, tokenId),
       ]);
       if (device !== undefined) {
@@ -53,6 +55,7 @@ export function createDecisionRoute({ db, activePolicy, sources }: DecisionDeps)
       }
       if (active === undefined) throw new UnavailableError("no policy version is in force yet");
       const incarnationIds = changes.flatMap(({ refType, branch }) => branches.find(refType, branch)?.id ?? []);
+      const { userName } = pusher;
       const facts = await loadUserAccessFacts(db, { policy: active.policy, userName, incarnationIds });
       const decisions = changes.map((change) => decide(facts, branches, { ...change, user }));
       return answer(200, { allowed: decisions.every(({ allowed }) => allowed), decisions });
@@ -60,15 +63,20 @@ export function createDecisionRoute({ db, activePolicy, sources }: DecisionDeps)
   });
 }
 
-/** Whom the server's name for a pusher means: as for every actor of its source; null for nobody whom the directory knows. */
-async function findUserName(
+/**
+ * Whom the server's name for a pusher means: as for every actor of its source, and nobody for a source that is not
+ * configured (rule B5). Somebody unresolved stands as a finding: a push that is denied tells of itself nowhere else.
+ */
+async function resolvePusher(
   db: Database,
   source: IdentitySource | undefined,
   pusher: string | null,
-): Promise<string | null> {
-  if (source === undefined || pusher === null) return pusher;
+): Promise<Pick<ActorResolution, "userName">> {
+  if (source === undefined || pusher === null) return { userName: null };
   const actor = { key: pusher, email: pusher.includes("@") ? pusher : null };
-  return (await resolveActor(db, { source, actor })).userName;
+  const resolution = await resolveActor(db, { source, actor });
+  if (resolution.userId === null) await noteActor(db, { source: source.name, actor: pusher, resolution });
+  return resolution;
 }
 
 interface Change {

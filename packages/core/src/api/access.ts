@@ -2,7 +2,10 @@ import { z } from "zod";
 import { refType, timestamp, verdict } from "./common.ts";
 
 export const accessQuery = z.object({
-  user: z.string().min(1),
+  user: z.string().min(1).meta({
+    description:
+      "A `userName` of the directory, whatever its case. How sources call the user does not count here: hooks ask `POST /v1/access/decisions`, which knows pushers by the source's `identity` and by links.",
+  }),
   repository: z.string().min(1),
   branch: z.string().min(1),
   refType: refType.optional(),
@@ -102,10 +105,14 @@ const name = z.string().min(1).max(4_096);
 
 /** What one push would do. */
 export const accessDecisionsBody = z.strictObject({
-  /** The pusher as the server names them, an actor of the source; null for one whom it cannot name. */
-  user: name.nullable(),
-  /** The configured source that tells of the repository, and the name that it tells. */
-  source: name,
+  user: name.nullable().meta({
+    description:
+      "The pusher as the server names them, an actor of the source: found by the source's `identity`, then by links. Null for one whom the server cannot name; an unresolved one is nobody, too.",
+  }),
+  source: name.meta({
+    description: "The configured source that tells of the repository; another's pushers are nobody.",
+  }),
+  /** As the source names it. */
   repository: name,
   changes: z
     .array(z.strictObject({ branch: name, refType: refType.default("branch"), entitlement: name }))
