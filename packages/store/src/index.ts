@@ -268,7 +268,10 @@ export {
   listPolicyBindings,
   listReferencesBoundTo,
   listReferencesReaching,
+  noteLostGroup,
+  noteLostGroups,
   type PolicyBinding,
+  resolveReferences,
 } from "./policy-bindings.ts";
 export { ensurePolicyScopes, type ScopeMaking } from "./policy-scopes.ts";
 export { approvePolicy, type PolicyApproval, rejectPolicy } from "./decide-policy.ts";
@@ -345,6 +348,7 @@ export {
 } from "./scopes.ts";
 export {
   isReferenceIndexOf,
+  describeScopes,
   listScopesBeginning,
   listScopesGrantedTo,
   listScopesMentioning,

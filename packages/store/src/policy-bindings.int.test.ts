@@ -8,6 +8,7 @@ import {
   keepLastMembers,
   listPolicyBindings,
   listReferencesReaching,
+  noteLostGroups,
   resolveReferences,
 } from "./policy-bindings.ts";
 import { insertGroup, insertUser, openTestDatabase, type TestDatabase } from "./testing.ts";
@@ -80,6 +81,19 @@ describe("the groups of a policy (rule B4)", () => {
     expect(await resolve("group:contractors")).toMatchObject({ state: "lost" });
     await bindReference(db, "group:contractors", next.groupId);
     expect(await resolve("group:contractors")).toMatchObject({ state: "bound", members: [{ userId: next.alice }] });
+  });
+
+  it("stand as findings where a policy comes to name one whose group was gone before", async () => {
+    const { db } = context.database;
+    const { groupId } = await createTeam("former");
+    await bindReferences(db, ["group:former"]);
+    await db.deleteFrom("directory_groups").where("id", "=", groupId).execute();
+    await noteLostGroups(db, ["group:former", "group:never-there"]);
+    const lost = async () => (await listFindings(db, 100)).filter(({ kind }) => kind === "group-lost");
+    expect(await lost()).toMatchObject([{ subject: "group:former", severity: "critical" }]);
+    await bindReference(db, "group:former", (await createTeam("latter")).groupId);
+    await noteLostGroups(db, ["group:former"]);
+    expect(await lost()).toEqual([]);
   });
 
   it("are reached by their own members and by those of nested groups", async () => {

@@ -115,6 +115,29 @@ export async function listPolicyBindings(
 export async function bindReference(trx: Queryable, reference: string, groupId: string): Promise<void> {
   await saveBinding(trx, reference, groupId);
   await resolveFinding(trx, "group-lost", reference);
+  await resolveFinding(trx, "group-renamed", reference);
+}
+
+/** Raises the finding of a reference whose group is gone; `impact` says, after a colon, what it decides about. */
+export async function noteLostGroup(trx: Queryable, reference: string, impact = ""): Promise<void> {
+  await raiseFinding(trx, {
+    kind: "group-lost",
+    subject: reference,
+    severity: "critical",
+    message: `its group was deleted: grants and denies keep the last members and nobody is added${impact}; re-bind with: branchward groups bind ${reference} ID`,
+  });
+}
+
+/** Raises the findings of references whose groups were gone before the policy in force named them. */
+export async function noteLostGroups(trx: Queryable, references: readonly string[]): Promise<void> {
+  const { rows } = await sql<{ reference: string }>`
+    select reference from policy_bindings
+    where reference = any (${[...references]}::text[]) and group_id is not null
+      and not exists (select from directory_groups where directory_groups.id = policy_bindings.group_id)
+      and not exists (
+        select from findings where kind = 'group-lost' and subject = reference and resolved_at is null
+      )`.execute(trx);
+  for (const { reference } of rows) await noteLostGroup(trx, reference);
 }
 
 /** The references that are bound to this very group. */

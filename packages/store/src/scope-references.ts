@@ -139,6 +139,23 @@ export async function listScopesStoodOn(
   return rows.map(({ id }) => id);
 }
 
+/** How many scopes and branches these are, and the first of the branches by name: `acme/web:release/1.0`. */
+export async function describeScopes(
+  db: Queryable,
+  { ids, examples }: { readonly ids: readonly string[]; readonly examples: number },
+): Promise<{ readonly scopes: number; readonly branches: number; readonly examples: readonly string[] }> {
+  const { rows } = await sql<{ name: string; scopes: number; branches: number }>`
+    select repositories.name || ':' || incarnations.name as name,
+      (sum(count(*)) over ())::int as scopes, (count(*) over ())::int as branches
+    from scopes
+    join incarnations on incarnations.id = scopes.incarnation_id
+    join repositories on repositories.id = incarnations.repository_id
+    where scopes.id = any(${[...ids]}::uuid[])
+    group by incarnations.id, repositories.name order by 1 limit ${examples}`.execute(db);
+  const [first] = rows;
+  return { scopes: first?.scopes ?? 0, branches: first?.branches ?? 0, examples: rows.map(({ name }) => name) };
+}
+
 /** Live scopes in which one of these users has an emergency grant (rule B9); of anybody for null. */
 export async function listScopesGrantedTo(
   db: Queryable,

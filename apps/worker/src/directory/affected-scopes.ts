@@ -68,6 +68,19 @@ export async function listAffectedScopes(
   return new Set(found);
 }
 
+/** Ids of the live scopes that a rule which names the reference is about, whoever it reaches there. */
+export async function listScopesNaming(trx: Queryable, policy: Policy, reference: string): Promise<readonly string[]> {
+  const keys = new Set([reference]);
+  const inAnyWay = (["grant", "checkout", "deny"] as const).flatMap((kind) => toMentions(kind, keys));
+  const anybody: Reach = { changed: keys, unbounded: keys, reaching: keys, userIds: null, values: [] };
+  const found = [
+    ...(await listScopesMentioning(trx, { mentions: inAnyWay })),
+    ...(await listUnindexed(trx, policy, anybody)),
+    ...(await listOwn(trx, policy, anybody)),
+  ];
+  return [...new Set(found)];
+}
+
 interface ReachQuestion {
   readonly subjects: ChangedSubjects;
   readonly newlyBound: readonly string[];

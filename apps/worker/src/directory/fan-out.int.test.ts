@@ -6,6 +6,8 @@ import {
   createActivePolicy,
   createDirectory,
   ensurePolicyScopes,
+  keepLastMembers,
+  listFindings,
   proposePolicy,
 } from "@branchward/store";
 import { insertBranch, insertTestDelivery, openTestDatabase, type TestDatabase } from "@branchward/store/testing";
@@ -76,7 +78,11 @@ describe("a change of the directory", () => {
 
   const provider = () =>
     createScimProvider({
-      store: createDirectory({ db: context.database.db, onCommitted: () => undefined }),
+      store: createDirectory({
+        db: context.database.db,
+        beforeGroupDeletion: keepLastMembers,
+        onCommitted: () => undefined,
+      }),
       types: [createUserType(), createGroupType()],
       baseUrl: () => "http://directory.example/scim/v2",
       maxResults: 100,
@@ -162,6 +168,9 @@ describe("a change of the directory", () => {
     return rows.map((row) => row.looked);
   }
 
+  const findOf = async (kind: string) =>
+    (await listFindings(context.database.db, 100)).filter((finding) => finding.kind === kind);
+
   const at = (...names: readonly string[]) => names.flatMap((name) => [`${name}@directory`, `${name}@remote`]);
 
   it("of a group that policy does not name has no scope looked at", async () => {
@@ -220,6 +229,27 @@ describe("a change of the directory", () => {
     );
   });
 
+  it("of a bound group's name tells what the group decides about, until it is called as the policy calls it", async () => {
+    await patchGroup("engineering", { op: "replace", path: "displayName", value: "makers" });
+    await patchGroup("strangers", { op: "replace", path: "displayName", value: "friends" });
+    await listLookedAt();
+    const [renamed, ...others] = await findOf("group-renamed");
+    expect(others).toEqual([]);
+    expect(renamed).toMatchObject({ subject: "group:engineering", severity: "warning" });
+    for (const told of [
+      "renamed from engineering to makers; the policy still means this group: policy[0].grants[2] (branchward.yaml:11) " +
+        "grants read, policy[1].grants[0] (branchward.yaml:17) grants push, policy[2].grants[0] (branchward.yaml:21) grants push",
+      "; 12 scopes of 6 branches (",
+      "; 3 members (alice, bob, carol).",
+      "branchward groups bind group:engineering ID",
+    ]) {
+      expect(renamed?.message).toContain(told);
+    }
+    await patchGroup("engineering", { op: "replace", path: "displayName", value: "Engineering" });
+    await listLookedAt();
+    expect(await findOf("group-renamed")).toEqual([]);
+  });
+
   it("reaches a branch made or renamed since the index was, under the new name and while the former one narrows", async () => {
     const { db, pool } = context.database;
     await addBranch("dev/new");
@@ -240,5 +270,14 @@ describe("a change of the directory", () => {
     await pool.query("update incarnations set state = 'deleted' where id = $1", [branches.get("release/1")]);
     await join("managers", "carol");
     expect(await listLookedAt()).toEqual(at("release/2", "users/carol/x"));
+  });
+
+  it("that ends a bound group tells what stands by its last members, by live branches alone", async () => {
+    await request("DELETE", `/Groups/${ids.get("contractors") ?? ""}`);
+    await listLookedAt();
+    const [lost] = await findOf("group-lost");
+    expect(lost).toMatchObject({ subject: "group:contractors", severity: "critical" });
+    expect(lost?.message).toContain("policy[0].deny[0] (branchward.yaml:13) denies push; 2 scopes of 1 branch (");
+    expect(lost?.message).toContain(":release/2); 1 member (carol);");
   });
 });

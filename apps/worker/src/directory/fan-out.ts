@@ -7,12 +7,10 @@ import {
   hasDirectoryChanges,
   isReferenceIndexOf,
   listDirectoryChanges,
-  listReferencesBoundTo,
   lockCursor,
   lockPolicyShared,
   notify,
   type Queryable,
-  raiseFinding,
   type RecordedChange,
   renewScopeReferences,
   requestAccountsOf,
@@ -25,6 +23,7 @@ import {
   wakeRevocations,
 } from "@branchward/store";
 import { listAffectedScopes } from "./affected-scopes.ts";
+import { raiseGroupFindings } from "./group-findings.ts";
 
 export interface FanOutDeps {
   readonly db: Database;
@@ -84,7 +83,7 @@ async function fanOut(trx: Queryable, { activePolicy }: FanOutDeps): Promise<Out
   if (active !== undefined && !(await isReferenceIndexOf(trx, active.version))) {
     return { requested: [], revoked: [], accounts: [], isMore: true };
   }
-  for (const change of changes) await raiseGroupFindings(trx, change);
+  for (const change of changes) await raiseGroupFindings(trx, active?.policy, change);
   const affected = active === undefined ? [] : await listAffectedScopes(trx, active.policy, changes);
   const requested = await requestScopes(trx, [...affected], "directory");
   const userIds = changes.filter((change) => change.kind.startsWith("user.")).map((change) => change.resourceId);
@@ -102,27 +101,4 @@ async function fanOut(trx: Queryable, { activePolicy }: FanOutDeps): Promise<Out
 function listRevoked(changes: readonly RecordedChange[]): readonly RevocationRequest[] {
   const ended = changes.filter(({ kind }) => kind === "user.deactivated" || kind === "user.deleted");
   return [...new Set(ended.map((change) => change.resourceId))].map((id) => ({ kind: "user", id, cause: "inactive" }));
-}
-
-/** A bound group that was deleted or renamed is worth a look: the binding stays with the id (rule B4). */
-async function raiseGroupFindings(trx: Queryable, change: RecordedChange): Promise<void> {
-  if (change.kind !== "group.deleted" && change.kind !== "group.renamed") return;
-  for (const reference of await listReferencesBoundTo(trx, change.resourceId)) {
-    if (change.kind === "group.deleted") {
-      await raiseFinding(trx, {
-        kind: "group-lost",
-        subject: reference,
-        severity: "critical",
-        message: `its group was deleted: grants and denies keep the last members and nobody is added; re-bind with: branchward groups bind ${reference} ID`,
-      });
-    } else if ("from" in change.details) {
-      const { from, to } = change.details;
-      await raiseFinding(trx, {
-        kind: "group-renamed",
-        subject: reference,
-        severity: "info",
-        message: `its group was renamed from ${from} to ${to}; the policy still means this group`,
-      });
-    }
-  }
 }

@@ -10,6 +10,7 @@ import {
   listDueAudits,
   listDueRevocations,
   listUnreconciled,
+  noteLostGroups,
   type Queryable,
   raiseTokenFindings,
   requestDueScope,
@@ -67,7 +68,10 @@ async function enqueueDue({ queues }: SweepDeps, scopes: readonly DueScope[]): P
 async function settlePolicyFindings(trx: Queryable, activePolicy: ActivePolicy): Promise<void> {
   await settleScopeFindings(trx);
   const active = await activePolicy.find(trx);
-  if (active !== undefined) await resolveUnmentioned(trx, policyReferences(active.policy).groups);
+  if (active === undefined) return;
+  const { groups } = policyReferences(active.policy);
+  await resolveUnmentioned(trx, groups);
+  await noteLostGroups(trx, groups);
 }
 
 /** Finds timers and requests that no job looks after: a wiped queue, a crash between commit and enqueue. */
