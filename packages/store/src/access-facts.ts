@@ -50,12 +50,22 @@ export async function loadAccessFacts(
     checkouts,
     withheld: await loadWithheld(db, branch.id),
     emergencies,
+    held: groups.values().some(({ state }) => state === "lost") ? await loadHeld(db, branch.id) : new Map(),
   };
 }
 
 async function loadWithheld(db: Queryable, incarnationId: string): Promise<ReadonlyMap<string, ReadonlySet<UserId>>> {
   const rows = Map.groupBy(await listWithheldOf(db, incarnationId), ({ entitlement }) => entitlement);
   return new Map([...rows].map(([entitlement, list]) => [entitlement, new Set(list.map(({ userId }) => userId))]));
+}
+
+/** What the ledger says is held, as it matters while a group is lost (rule B4). */
+async function loadHeld(db: Queryable, incarnationId: string): Promise<ReadonlyMap<string, ReadonlySet<UserId>>> {
+  const { rows } = await sql<{ entitlement: string; userIds: readonly UserId[] }>`
+    select entitlement, json_agg(distinct user_id) as "userIds"
+    from ledger_entries where incarnation_id = ${incarnationId} and ended_at is null and user_id is not null
+    group by entitlement`.execute(db);
+  return new Map(rows.map(({ entitlement, userIds }) => [entitlement, new Set(userIds)]));
 }
 
 /** Now, by the clock of the database. */

@@ -114,6 +114,13 @@ describe("the facts about one user", () => {
        select id, 'push', 'm', $1, 'policy', gen_random_uuid() from scopes where incarnation_id = $2`,
       [ids.get("carol"), release],
     );
+    // While `group:lost` is, these two hold what they held, and nobody else is given anything.
+    await context.database.pool.query(
+      `insert into ledger_entries (id, scope_id, incarnation_id, endpoint, entitlement, member, user_id, origin, granted_at)
+       select gen_random_uuid(), id, incarnation_id, endpoint, 'push', member, member, 'sync', now()
+       from scopes cross join unnest($1::uuid[]) as member where incarnation_id = $2`,
+      [[ids.get("alice"), ids.get("erin")], release],
+    );
     await context.database.pool.query(
       `insert into emergency_grants
          (id, user_id, entitlement, incarnation_id, state, for_ms, reason, requested_by, decided_by, decided_at, expires_at)
@@ -166,6 +173,8 @@ describe("the facts about one user", () => {
     const load = async (userName: string) =>
       await loadUserAccessFacts(db, { policy, userName, incarnationIds: context.branches });
     expect((await load("carol")).findBranch(release).withheld.get("push")?.size).toBe(1);
+    for (const name of ["alice", "erin"]) expect((await load(name)).findBranch(release).held.has("push")).toBe(true);
+    expect((await load("bob")).findBranch(release).held.size).toBe(0);
     expect((await load("robot")).findBranch(other).emergencies.map(({ entitlement }) => entitlement)).toEqual([
       "merge",
       "push",

@@ -24,7 +24,7 @@ export interface UserAccessQuestion {
   readonly incarnationIds: readonly string[];
 }
 
-type BranchFacts = "checkouts" | "withheld" | "emergencies";
+type BranchFacts = "checkouts" | "withheld" | "emergencies" | "held";
 
 /** Of the facts of a branch, those that differ from branch to branch; of the user alone. */
 export interface UserBranchFacts extends Required<Pick<AccessFacts, BranchFacts>> {
@@ -57,6 +57,7 @@ interface Row {
       readonly endedAt: string | null;
     })[];
     readonly withheld: readonly string[];
+    readonly held: readonly string[];
     readonly emergencies: readonly (Omit<EmergencyGrant, "until"> & { readonly until: string })[];
   }[];
 }
@@ -67,6 +68,7 @@ export const NO_BRANCH_FACTS: UserBranchFacts = {
   checkouts: [],
   withheld: new Map(),
   emergencies: [],
+  held: new Map(),
 };
 
 /**
@@ -104,6 +106,7 @@ function toBranchFacts(branch: Row["branches"][number], userId: UserId | undefin
       endedAt: endedAt === null ? null : new Date(endedAt),
     })),
     withheld: new Map(branch.withheld.map((entitlement) => [entitlement, new Set([userId])])),
+    held: new Map(branch.held.map((entitlement) => [entitlement, new Set([userId])])),
     emergencies: branch.emergencies.map(({ until, ...grant }) => ({ ...grant, until: new Date(until) })),
   };
 }
@@ -166,6 +169,11 @@ function aggregateBranches(incarnationIds: readonly string[]): RawBuilder<unknow
             from scopes s join withheld_removals w on w.scope_id = s.id join asked on asked.id = w.user_id
             where s.incarnation_id = branch.id
           ),
+          'held', case when exists (select from bound where "foundId" is null) then (
+            select coalesce(json_agg(distinct l.entitlement), '[]')
+            from ledger_entries l join asked on asked.id = l.user_id
+            where l.incarnation_id = branch.id and l.ended_at is null
+          ) else '[]' end,
           'emergencies', (
             select coalesce(json_agg(e), '[]') from (
               select distinct on (e.entitlement) e.id, e.user_id as "userId", e.entitlement, e.decided_by as "approvedBy",

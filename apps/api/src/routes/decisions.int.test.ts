@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { accessDecisions } from "@branchward/core/api";
+import { access, accessDecisions } from "@branchward/core/api";
 import {
   bindReferences,
   deleteLink,
   findUserByUserName,
   insertToken,
+  keepLastMembers,
   listFindings,
   type TokenScope,
   upsertLink,
@@ -275,5 +276,39 @@ describe("POST /v1/access/decisions", () => {
     expect((await post({ ...question, changes: Array.from({ length: 501 }, () => change) })).status).toBe(400);
     expect((await post({ ...question, changes: [change], at: "now" })).status).toBe(400);
     expect((await post({ ...question, changes: Array.from({ length: 500 }, () => change) })).status).toBe(200);
+  });
+
+  it("withholds what nobody held yet while a group of the branch's rules is missing, as GET /v1/access does", async () => {
+    const { pool, db } = context.api.database;
+    const mayPush = async (user: string) => {
+      const query = new URLSearchParams({ user, repository: "acme/web", branch: "release/1.0", entitlement: "push" });
+      const { allowed, reasons } = access.parse(
+        await (await context.api.call(`/v1/access?${query.toString()}`)).json(),
+      );
+      const { decisions } = await ask(user, [["release/1.0", "push"]]);
+      expect(decisions[0]?.allowed).toBe(allowed);
+      return { allowed, message: decisions[0]?.message, withheld: reasons.find(({ withheld }) => withheld)?.text };
+    };
+    expect(await mayPush("alice")).toMatchObject({ allowed: true });
+    const { rows } = await pool.query<{ id: string }>(
+      "select id from directory_groups where display_name = 'engineering'",
+    );
+    await keepLastMembers(db, rows[0]?.id ?? "");
+    await pool.query("delete from directory_groups where display_name = 'engineering'");
+    const text = "would be granted; withheld since group:engineering is missing, until bound again";
+    expect(await mayPush("alice")).toEqual({
+      allowed: false,
+      message: ["alice may not push to release/1.0 of acme/web", text, expect.stringContaining("keeps the directory")],
+      withheld: text,
+    });
+    expect((await ask("alice", [["release/2.0", "create"]])).allowed).toBe(false);
+    expect((await ask("alice", [["feature/x", "create"]])).allowed).toBe(true);
+    await pool.query(
+      `insert into ledger_entries (id, scope_id, incarnation_id, endpoint, entitlement, member, user_id, origin, granted_at)
+       select gen_random_uuid(), s.id, incarnation_id, endpoint, 'push', u.id, u.id, 'sync', now()
+       from scopes s cross join directory_users u where incarnation_id = $1 and user_name = 'alice'`,
+      [context.incarnationId],
+    );
+    expect(await mayPush("alice")).toMatchObject({ allowed: true });
   });
 });

@@ -144,6 +144,8 @@ async function checkEffect(deps: GrantDeps, { branch, userId, entitlement }: Ask
       code: "grant_withheld",
     });
   }
+  const lost = allowed ? undefined : reasons.find(({ decides, withheld }) => decides && withheld);
+  if (lost !== undefined) throw new ConflictError(lost.text, { code: "grant_withheld" });
   if (reasons.some(({ rule }) => rule === "emergency asked")) return;
   throw new ConflictError(
     `no grant of the policy gives ${entitlement} on ${branch.repository}:${branch.name}, so that no group can carry it`,

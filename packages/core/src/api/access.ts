@@ -83,8 +83,10 @@ export const access = z
         until: timestamp.nullable().optional(),
         /** True for what settled the answer. */
         decides: z.boolean(),
-        /** True where a guard withholds the removal of what policy gives no more. */
-        withheld: z.boolean().optional(),
+        withheld: z.boolean().optional().meta({
+          description:
+            "True where a guard withholds the removal of what policy gives no more, or, where `allowed` is false, a missing group the addition of what it gives.",
+        }),
         text: z.string(),
       }),
     ),

@@ -28,7 +28,7 @@ export function computeDesired(facts: DesiredFacts): Desired {
   return {
     entitlements: groups,
     exclusions: [...current.exclusions, ...groups.flatMap((group) => listRenamed(current, group, endpoint.name))],
-    additionsWithheld: [current, ...former].some((evaluation) => evaluation.isGroupLost),
+    additionsWithheld: [current, ...former].some(({ lostReferences }) => lostReferences.length > 0),
     nextChangeAt: nextChange(facts, [current, ...former]),
     findings: [...current.findings, ...groups.flatMap((group) => listTooFew(current, group, endpoint.name))],
   };

@@ -23,7 +23,8 @@ export interface Evaluation {
   readonly holders: ReadonlyMap<Entitlement, ReadonlyMap<UserId, readonly Holding[]>>;
   readonly exclusions: readonly Exclusion[];
   readonly findings: readonly Finding[];
-  readonly isGroupLost: boolean;
+  /** Of groups once bound that are gone: while there are any nobody may be added (rule B4). */
+  readonly lostReferences: readonly string[];
 }
 
 interface Draft {
@@ -32,14 +33,21 @@ interface Draft {
   readonly holders: Map<Entitlement, Holders>;
   readonly exclusions: Exclusion[];
   readonly findings: Map<string, Finding>;
-  isGroupLost: boolean;
+  readonly lostReferences: Set<string>;
 }
 
 /** Evaluates the policy for the branch under the given name, as an active branch. */
 export function evaluate(facts: AccessFacts, name: string): Evaluation {
   const branch = { repository: facts.repository.name, name };
   const rules = listMatchingRules(facts.policy, branch);
-  const draft: Draft = { facts, branch, holders: new Map(), exclusions: [], findings: new Map(), isGroupLost: false };
+  const draft: Draft = {
+    facts,
+    branch,
+    holders: new Map(),
+    exclusions: [],
+    findings: new Map(),
+    lostReferences: new Set(),
+  };
   for (const rule of rules) for (const grant of rule.grants) addGrant(draft, rule, grant);
   for (const emergency of facts.emergencies) addEmergency(draft, emergency);
   for (const rule of rules) applyExclusive(draft, rule);
@@ -51,7 +59,7 @@ export function evaluate(facts: AccessFacts, name: string): Evaluation {
     holders: draft.holders,
     exclusions: draft.exclusions.filter(({ userId, entitlement }) => !draft.holders.get(entitlement)?.has(userId)),
     findings: [...draft.findings.values()],
-    isGroupLost: draft.isGroupLost,
+    lostReferences: [...draft.lostReferences],
   };
 }
 
@@ -137,7 +145,7 @@ function reportUnresolved(
   place: Place & { readonly rule: string },
   { state, reference }: { readonly state: "unbound" | "lost" | "unknown-user"; readonly reference: string },
 ): void {
-  if (state === "lost") draft.isGroupLost = true;
+  if (state === "lost") draft.lostReferences.add(reference);
   const told = {
     unbound: {
       code: "group-unbound",

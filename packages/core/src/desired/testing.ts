@@ -29,6 +29,8 @@ export interface FactsOptions {
   /** Members by group name; the path is the group's name. */
   readonly groups?: Readonly<Record<string, readonly string[]>>;
   readonly lost?: readonly string[];
+  /** Who holds what by the ledger. */
+  readonly held?: Readonly<Record<string, readonly string[]>>;
   /** All users are called by their id and active, but for these. */
   readonly inactive?: readonly string[];
   readonly attributes?: Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -74,6 +76,7 @@ export function factsOf(options: FactsOptions): DesiredFacts {
       workingCopy: "w",
       ...rest,
     })),
+    held: new Map(Object.entries(options.held ?? {}).map(([verb, names]) => [verb, new Set(names.map(parseId))])),
     emergencies: (options.emergencies ?? []).map(({ user, ...rest }) => ({
       id: "e1",
       userId: parseId(user),

@@ -69,6 +69,8 @@ export interface AccessFacts {
   /** Who keeps what because a guard withholds the removal: part of the effective set (rule C1). */
   readonly withheld?: ReadonlyMap<Entitlement, ReadonlySet<UserId>>;
   readonly emergencies: readonly EmergencyGrant[];
+  /** Who holds what by the ledger: while a group is lost nobody else may be added (rule B4). Left out: nobody. */
+  readonly held?: ReadonlyMap<Entitlement, ReadonlySet<UserId>>;
 }
 
 /** The facts of one scope. */

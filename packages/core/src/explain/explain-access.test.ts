@@ -108,6 +108,43 @@ describe("an explanation", () => {
     ]);
   });
 
+  describe("while a group of the branch's rules is missing", () => {
+    const lost = ["contractors"];
+
+    it("says what would be granted, and withholds it from whoever does not hold it yet, whichever rule gives it", () => {
+      const withheld = [
+        {
+          rule: null,
+          withheld: true,
+          text: "would be granted; withheld since group:contractors is missing, until bound again",
+        },
+      ];
+      expect(explain("alice", "push", { lost }).allowed).toBe(false);
+      expect(decisive("alice", "push", { lost })).toMatchObject(withheld);
+      expect(decisive("carol", "push", { lost, checkouts: [{ user: "carol" }] })).toMatchObject(withheld);
+      expect(decisive("deployer", "deploy", { lost })).toMatchObject(withheld);
+      expect(explain("alice", "push", { lost, held: { deploy: ["alice"], push: ["carol"] } }).allowed).toBe(false);
+    });
+
+    it("leaves what the ledger says is held, and goes on denying the missing group's last members", () => {
+      const held = { push: ["alice", "bob"] };
+      expect(explain("alice", "push", { lost, held })).toEqual(explain("alice", "push"));
+      expect(decisive("bob", "push", { lost, held })).toMatchObject([
+        { rule: "policy[0].deny[0]", text: "denies push" },
+      ]);
+    });
+
+    it("changes nothing on branches whose rules do not name it", () => {
+      expect(explain("alice", "push", { lost, names: ["dev/a"] }).allowed).toBe(true);
+    });
+
+    it("withholds while a rename is pending under whose former name it counts", () => {
+      const names = ["dev/a", "release/9"] as const;
+      expect(explain("alice", "push", { names: [...names] }).allowed).toBe(true);
+      expect(explain("alice", "push", { names: [...names], lost }).allowed).toBe(false);
+    });
+  });
+
   it("names what excludes an entitlement", () => {
     const grants =
       'grants: [{ entitlement: merge, to: ["user:alice"] }, { entitlement: deploy, to: ["user:alice"] }], exclusive: [deploy, merge]';

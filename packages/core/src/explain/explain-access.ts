@@ -19,7 +19,10 @@ export interface AccessReason {
   readonly until: Date | null;
   /** True for what settled the answer. */
   readonly decides: boolean;
-  /** True where the user keeps what policy gives no more, since a guard withholds the removal (rule C1). */
+  /**
+   * True where the change to what policy gives is withheld: the removal by a guard (rule C1), the addition while a group
+   * once bound is missing (rule B4).
+   */
   readonly withheld?: boolean;
   readonly text: string;
 }
@@ -78,20 +81,35 @@ function judgeNames(facts: AccessFacts, user: DirectoryUser, verb: Entitlement):
   if (facts.incarnation.state !== "active")
     return { allowed: false, reasons: [state(`the branch is ${facts.incarnation.state}`)] };
   const [name, ...formerNames] = facts.incarnation.names;
-  const answer = judge(facts, evaluate(facts, name), { user, verb });
+  const current = evaluate(facts, name);
+  const answer = judge(facts, current, { user, verb });
   if (!answer.allowed) return answer;
+  const lost = new Set(current.lostReferences);
   for (const former of formerNames) {
+    const evaluation = evaluate(facts, former);
+    for (const reference of evaluation.lostReferences) lost.add(reference);
     const wasVerb = decidingVerb(facts.policy, { repository: facts.repository.name, name: former }, verb);
     const was: Answer =
       "ungoverned" in wasVerb
         ? { allowed: wasVerb.ungoverned === "allow", reasons: [state(`ungoverned verbs are denied`)] }
-        : judge(facts, evaluate(facts, former), { user, verb: wasVerb.governedBy });
+        : judge(facts, evaluation, { user, verb: wasVerb.governedBy });
     if (was.allowed) continue;
-    const undecided = answer.reasons.map((reason) => ({ ...reason, decides: false }));
     const pending = { ...state(`until the rename from ${former} is verified, its rules count too`), decides: false };
-    return { allowed: false, reasons: [...undecided, pending, ...was.reasons] };
+    return { allowed: false, reasons: [...undecided(answer), pending, ...was.reasons] };
   }
-  return answer;
+  const isHeld = facts.held?.get(verb)?.has(user.id) ?? false;
+  if (lost.size === 0 || isHeld || answer.reasons.some(({ withheld }) => withheld)) return answer;
+  return { allowed: false, reasons: [...undecided(answer), { ...state(tellLost([...lost])), withheld: true }] };
+}
+
+function undecided({ reasons }: Answer): readonly AccessReason[] {
+  return reasons.map((reason) => ({ ...reason, decides: false }));
+}
+
+/** Nobody is added while a group is missing, whichever rule would give it (rule B4). */
+function tellLost(references: readonly string[]): string {
+  const are = references.length === 1 ? "is" : "are";
+  return `would be granted; withheld since ${references.join(", ")} ${are} missing, until bound again`;
 }
 
 interface Asked {

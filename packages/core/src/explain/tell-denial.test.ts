@@ -50,6 +50,14 @@ describe("a denial told to whoever pushes", () => {
     ]);
   });
 
+  it("says that a missing group withholds it, and sends to whoever keeps the directory", () => {
+    expect(tell("carol", "push", { lost: ["contractors"], checkouts: [{ user: "carol" }] })).toEqual([
+      "carol may not push to release/9 of acme/web",
+      "would be granted; withheld since group:contractors is missing, until bound again",
+      "ask: whoever keeps the directory, or branchward.yaml",
+    ]);
+  });
+
   it("names a bot's ceiling", () => {
     expect(tell("deployer", "push")).toContain(
       "bots[0] (branchward.yaml:10) is clipped by the bot's ceiling (bot:deployer)",

@@ -26,7 +26,8 @@ export function tellDenial(policy: Policy, change: DeniedChange, reasons: readon
   const grants = listDecidingGrants(policy, change);
   const decisive = reasons.find((reason) => reason.decides && reason.rule !== null);
   const states = reasons.flatMap(({ rule, text }) => (rule === null ? [text] : []));
-  const isGrantMissing = decisive === undefined && reasons.some(({ rule }) => rule !== null);
+  const isWithheld = reasons.some(({ withheld }) => withheld);
+  const isGrantMissing = !isWithheld && decisive === undefined && reasons.some(({ rule }) => rule !== null);
   const lines = [
     `${change.userName ?? "an unknown user"} may not ${tellChange(change)}`,
     ...states,
