@@ -26,7 +26,7 @@ export function toSyncDetails(sync: SyncDetails) {
     digest: guarded.digest,
     drift,
     timeline: {
-      // The record's clock asked, the worker's began: they may differ by a little.
+      // How long a run took is told by the worker's clock, which may differ a little from the record's.
       queuedMs: Math.max(0, startedAt.getTime() - requestedAt.getTime()),
       totalMs: Math.max(0, finishedAt.getTime() - startedAt.getTime()),
       phases: [...phases],

@@ -7,6 +7,8 @@ export interface AuditRound {
   /** Where to go on; null at the start of a round. */
   readonly position: string | null;
   readonly startedAt: Date;
+  /** How long ago that was when this part of it began. */
+  readonly ageMs: number;
 }
 
 /** Makes the rounds of endpoints that have none yet, each due at a moment of its own within `spreadMs`. */
@@ -40,7 +42,8 @@ export async function continueAudit(db: Queryable, endpoint: string): Promise<Au
       differing = case when position is null then 0 else differing end,
       due_at = now() + interval '1 minute'
     where endpoint = ${endpoint} and due_at <= now() + interval '50 milliseconds'
-    returning endpoint, position, round_started_at as "startedAt"`.execute(db);
+    returning endpoint, position, round_started_at as "startedAt",
+      (extract(epoch from now() - round_started_at) * 1000)::float8 as "ageMs"`.execute(db);
   return rows[0];
 }
 

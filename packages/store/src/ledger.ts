@@ -3,7 +3,7 @@ import type { Reason, UserId } from "@branchward/core";
 import { sql } from "kysely";
 import { uuidv7 } from "uuidv7";
 import type { Queryable } from "./database.ts";
-import type { Lease } from "./scopes.ts";
+import type { Lease } from "./leases.ts";
 
 /** How a membership came to be: given by Branchward, found and right, or found and given by nobody whom it knows. */
 export type LedgerOrigin = "sync" | "adoption" | "drift";

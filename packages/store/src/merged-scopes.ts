@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
-import type { Lease } from "./scopes.ts";
+import type { Lease } from "./leases.ts";
 
 export interface MergedScope {
   readonly scopeId: string;

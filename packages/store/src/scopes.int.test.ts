@@ -1,19 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  acquireLease,
-  ensureScopes,
-  getLeaseRemaining,
-  listUnreconciled,
-  renewLease,
-  requestDueScope,
-  requestDueScopes,
-  requestScopesOf,
-  settleScope,
-} from "./scopes.ts";
+import { acquireLease, getLeaseRemaining, renewLease, type ScopeOutcome, settleScope } from "./leases.ts";
+import { ensureScopes, listUnreconciled, requestDueScope, requestDueScopes, requestScopesOf } from "./scopes.ts";
 import { insertBranch, openTestDatabase, type TestDatabase } from "./testing.ts";
 
-const outcome = { verdict: "verified", mismatches: [], dueAt: null, failures: 0, settledNames: [] } as const;
+const outcome = { verdict: "verified", mismatches: [], due: [], failures: 0, settledNames: [] } as const;
 
 describe("scopes", () => {
   const context: { database: TestDatabase } = {} as never;
@@ -72,7 +63,7 @@ describe("scopes", () => {
     expect(await renewLease(db, lost, 30_000)).toBe(false);
     expect(await getLeaseRemaining(db, lost)).toBe(0);
     expect(await getLeaseRemaining(db, held)).toBeGreaterThan(20_000);
-    expect(await settleScope(db, held, outcome)).toBe(1);
+    expect(await settleScope(db, held, outcome)).toEqual({ requested: 1, dueInMs: null });
   });
 
   it("tell a run of requests that came while it worked", async () => {
@@ -81,7 +72,7 @@ describe("scopes", () => {
     if (held === undefined) throw new Error("the lease was to be had");
     await requestScopesOf(context.database.db, new Map([[incarnationId, "push"]]));
     expect(held.requested).toBe(1);
-    expect(await settleScope(context.database.db, held, outcome)).toBe(2);
+    expect(await settleScope(context.database.db, held, outcome)).toEqual({ requested: 2, dueInMs: null });
   });
 
   it("are found by the sweeper when nobody took them, and not while a lease is held", async () => {
@@ -101,13 +92,42 @@ describe("scopes", () => {
     const { db } = context.database;
     const held = await lease(scopeId);
     if (held === undefined) throw new Error("the lease was to be had");
-    await settleScope(db, held, { ...outcome, dueAt: new Date(Date.now() + 60_000) });
+    await settleScope(db, held, { ...outcome, due: [{ reason: "retry", inMs: 60_000 }] });
     expect(await requestDueScope(db, scopeId)).toBeUndefined();
     const again = await lease(scopeId);
     if (again === undefined) throw new Error("the lease was to be had");
-    await settleScope(db, again, { ...outcome, dueAt: new Date(Date.now() - 1_000) });
+    await settleScope(db, again, { ...outcome, due: [{ reason: "expiry", at: new Date(Date.now() - 1_000) }] });
     expect((await requestDueScopes(db, 100)).map((scope) => scope.id)).toContain(scopeId);
     expect(await requestDueScope(db, scopeId)).toBeUndefined();
+  });
+
+  it("are due at the first of several moments, those of the record and those from now alike, by the database's clock", async () => {
+    const { scopeId } = await createScope();
+    const { db, pool } = context.database;
+    const { rows } = await pool.query<{ soon: Date; late: Date }>(
+      "select now() + interval '30 seconds' as soon, now() + interval '2 hours' as late",
+    );
+    const { soon = new Date(), late = new Date() } = rows[0] ?? {};
+    const settle = async (due: ScopeOutcome["due"]) => {
+      const held = await lease(scopeId);
+      if (held === undefined) throw new Error("the lease was to be had");
+      const settled = await settleScope(db, held, { ...outcome, due });
+      const found = await pool.query<{ due_reason: string; due_at: Date }>(
+        "select due_reason, due_at from scopes where id = $1",
+        [scopeId],
+      );
+      const [row] = found.rows;
+      return { dueInMs: settled?.dueInMs ?? 0, reason: row?.due_reason, atMs: row?.due_at.getTime() };
+    };
+    const retry = { reason: "retry", inMs: 60_000 } as const;
+    const expiry = await settle([retry, { reason: "expiry", at: soon }]);
+    expect(expiry).toMatchObject({ reason: "expiry", atMs: soon.getTime() });
+    expect(expiry.dueInMs).toBeLessThanOrEqual(30_000);
+    expect(await settle([{ reason: "window", at: late }, retry])).toMatchObject({ reason: "retry", dueInMs: 60_000 });
+    expect(await settle([retry, { reason: "expiry", at: new Date(0) }])).toMatchObject({
+      reason: "expiry",
+      dueInMs: 0,
+    });
   });
 
   it("are asked for by many transactions at once without a deadlock", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { listEndpointStates } from "./endpoint-states.ts";
-import { acquireLease, settleScope } from "./scopes.ts";
+import { acquireLease, settleScope } from "./leases.ts";
 import { findSync, listSyncs, type SyncFilter } from "./syncs.ts";
 import { insertScope, insertTestSync, openTestDatabase, type TestDatabase } from "./testing.ts";
 
@@ -64,7 +64,7 @@ describe("the list of syncs", () => {
     expect(pending?.pendingSince).toBeInstanceOf(Date);
     const lease = await acquireLease(db, scopeId, { holder: "test", leaseMs: 10_000 });
     if (lease === undefined) throw new Error("the lease is free");
-    await settleScope(db, lease, { verdict: "failed", mismatches: [], dueAt: null, failures: 1, settledNames: [] });
+    await settleScope(db, lease, { verdict: "failed", mismatches: [], due: [], failures: 1, settledNames: [] });
     const error = { code: "endpoint_timeout", message: "no answer" };
     const failed = await insertTestSync(db, scopeId, { verdict: "failed", error });
     const verified = await insertTestSync(db, scopeId);

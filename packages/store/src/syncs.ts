@@ -39,8 +39,8 @@ export interface NewSync {
   /** Which attempt of its job it was; 1 for the first. */
   readonly attempt: number;
   readonly policyVersionId: string | null;
-  readonly startedAt: Date;
-  readonly finishedAt: Date;
+  /** How long it took; it ends as it is recorded, by the database's clock. */
+  readonly tookMs: number;
   readonly verdict: Verdict;
   readonly mismatches: readonly unknown[];
   readonly changes: readonly SyncChange[];
@@ -96,8 +96,8 @@ export async function insertSync(trx: Queryable, sync: NewSync): Promise<void> {
       requested_at: sync.requestedAt,
       lease_token: sync.leaseToken,
       policy_version_id: sync.policyVersionId,
-      started_at: sync.startedAt,
-      finished_at: sync.finishedAt,
+      started_at: sql<Date>`clock_timestamp() - ${sync.tookMs} * interval '1 millisecond'`,
+      finished_at: sql<Date>`clock_timestamp()`,
       verdict: sync.verdict,
       mismatches: JSON.stringify(sync.mismatches),
       added: count("added"),

@@ -184,8 +184,12 @@ export async function insertScope(
   return { incarnationId, scopeId: scope?.id ?? "" };
 }
 
-/** A recorded run that changed nothing, unless `over` says otherwise; its id. */
-export async function insertTestSync(db: Queryable, scopeId: string, over: Partial<NewSync> = {}): Promise<string> {
+/** A recorded run that changed nothing and ended now, unless `over` says otherwise; its id. */
+export async function insertTestSync(
+  db: Queryable,
+  scopeId: string,
+  { finishedAt, ...over }: Partial<NewSync> & { readonly finishedAt?: Date } = {},
+): Promise<string> {
   const id = uuidv7();
   await insertSync(db, {
     id,
@@ -196,8 +200,7 @@ export async function insertTestSync(db: Queryable, scopeId: string, over: Parti
     leaseToken: 1,
     attempt: 1,
     policyVersionId: null,
-    startedAt: new Date(),
-    finishedAt: new Date(),
+    tookMs: 1,
     verdict: "verified",
     mismatches: [],
     changes: [],
@@ -207,6 +210,13 @@ export async function insertTestSync(db: Queryable, scopeId: string, over: Parti
     error: null,
     ...over,
   });
+  if (finishedAt !== undefined) {
+    await db
+      .updateTable("syncs")
+      .set({ started_at: finishedAt, finished_at: finishedAt })
+      .where("id", "=", id)
+      .execute();
+  }
   return id;
 }
 

@@ -9,6 +9,8 @@ import {
   findToken,
   insertToken,
   listTokens,
+  type Queryable,
+  readClock,
   revokeToken,
 } from "@branchward/store";
 import { z } from "zod";
@@ -50,7 +52,7 @@ function createRoute(db: Database): Route {
     body: tokenBody,
     responses: { 201: { description: "made", body: tokenMade } },
     async handle({ body: { client, scope, expiresInDays } }) {
-      const expiresAt = new Date(Date.now() + expiresInDays * DAY_MS);
+      const expiresAt = await momentIn(db, expiresInDays * DAY_MS);
       return answer(201, await insertToken(db, { client, scope, expiresAt }));
     },
   });
@@ -72,8 +74,8 @@ function rotateRoute(db: Database): Route {
       const made = await db.transaction().execute(async (trx) => {
         const old = await findToken(trx, params.id);
         if (old === undefined || old.revokedAt !== null) throw noToken(params.id);
-        await expireTokenBy(trx, old.id, new Date(Date.now() + overlapHours * HOUR_MS));
-        const expiresAt = new Date(Date.now() + SUCCESSOR_DAYS * DAY_MS);
+        await expireTokenBy(trx, old.id, await momentIn(trx, overlapHours * HOUR_MS));
+        const expiresAt = await momentIn(trx, SUCCESSOR_DAYS * DAY_MS);
         const { client, scope, userId, device } = old;
         const owner = userId === null || device === null ? {} : { owner: { userId, device } };
         return insertToken(trx, { client, scope, expiresAt, ...owner });
@@ -104,6 +106,11 @@ function revokeRoute({ db, queues }: TokenDeps): Route {
       return answer(200, { revoked: params.id });
     },
   });
+}
+
+/** By the database's clock, which expiry is read by. */
+async function momentIn(db: Queryable, ms: number): Promise<Date> {
+  return new Date((await readClock(db)).getTime() + ms);
 }
 
 function noToken(id: string): NotFoundError {

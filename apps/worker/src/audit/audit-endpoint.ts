@@ -87,7 +87,7 @@ interface Paused {
 function toPause({ budget, intervalMs }: AuditConfiguration, { round, isLast, spentMs }: Paused): number {
   if (!isLast) return Math.round(spentMs * (1 / budget - 1));
   const jitter = 0.9 + Math.random() * 0.2;
-  return Math.max(1_000, Math.round(round.startedAt.getTime() + intervalMs * jitter - Date.now()));
+  return Math.max(1_000, Math.round(intervalMs * jitter - round.ageMs - spentMs));
 }
 
 interface ReadPage {

@@ -8,9 +8,9 @@ export async function recordLeft(db: Database, ended: Ended): Promise<Reached | 
   const { lease, timeline } = ended;
   timeline.enter("record");
   return db.transaction().execute(async (trx) => {
-    const outcome = { verdict: "verified", mismatches: [], dueAt: null, failures: 0, settledNames: [] } as const;
-    const requested = await settleScope(trx, lease, outcome);
-    if (requested === undefined) return undefined;
+    const outcome = { verdict: "verified", mismatches: [], due: [], failures: 0, settledNames: [] } as const;
+    const settled = await settleScope(trx, lease, outcome);
+    if (settled === undefined) return undefined;
     await saveGroupBindings(trx, lease.scopeId, []);
     await endLedgerOf(trx, lease.scopeId, "left");
     await insertSync(trx, {
@@ -23,6 +23,6 @@ export async function recordLeft(db: Database, ended: Ended): Promise<Reached | 
       error: null,
     });
     await notify(trx, "scopes", lease.incarnationId);
-    return { requested, verdict: "verified" as const };
+    return { requested: settled.requested, verdict: "verified" as const };
   });
 }

@@ -4,6 +4,7 @@ import type { Queues } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import {
   type Database,
+  type Due,
   endLedgerOf,
   insertSync,
   type Lease,
@@ -70,12 +71,12 @@ export async function recordSync(deps: RecordDeps, finished: Finished): Promise<
   // Rename narrowing ends with the first verified run; the wider state of the new name alone comes with the next.
   const settledNames = isEqual ? scope.strictNames : [];
   const ledgerDigest = digestLedger(result.ledger);
-  const due = nextDue(finished, failures);
-  const outcome: ScopeOutcome = { verdict, mismatches, failures, ...due, settledNames, ledgerDigest };
+  const due = listDue(finished, failures);
+  const outcome: ScopeOutcome = { verdict, mismatches, failures, due, settledNames, ledgerDigest };
   const described = await describeChanges(deps.db, finished);
   const recorded = await deps.db.transaction().execute(async (trx) => {
-    const requested = await settleScope(trx, lease, outcome);
-    if (requested === undefined) return undefined;
+    const settled = await settleScope(trx, lease, outcome);
+    if (settled === undefined) return undefined;
     await saveGroupBindings(trx, lease.scopeId, result.groups);
     await recordLedger(trx, finished, ledgerDigest);
     if (isEqual) await settleMerged(trx, merged);
@@ -92,17 +93,17 @@ export async function recordSync(deps: RecordDeps, finished: Finished): Promise<
     });
     await raiseRunFindings(trx, finished);
     await notify(trx, "scopes", lease.incarnationId);
-    if (settledNames.length === 0) return requested;
+    if (settledNames.length === 0) return settled;
     const [again] = await requestScopes(trx, [lease.scopeId], "rename");
-    return again?.requested ?? requested;
+    return { ...settled, requested: again?.requested ?? settled.requested };
   });
   if (!isEqual) for (const one of merged) await releaseLease(deps.db, one);
   if (recorded === undefined) deps.log.warn({ scopeId: lease.scopeId }, "lease lost; nothing recorded");
   else {
-    await wakeAt(deps, lease.scopeId, outcome.dueAt);
+    await wakeIn(deps, lease.scopeId, recorded.dueInMs);
     await lookAtNamesakes(deps, finished);
   }
-  return recorded === undefined ? undefined : { requested: recorded, verdict };
+  return recorded === undefined ? undefined : { requested: recorded.requested, verdict };
 }
 
 /** Whoever took a suffix for want of a name takes the name now that it is free (rule A8). Their rows are locked alone. */
@@ -137,25 +138,26 @@ async function recordGuards(trx: Queryable, { lease, result, syncId }: RecordedG
   await saveWithheldRemovals(trx, { scopeId: lease.scopeId, syncId }, removals);
 }
 
-/** When the scope is to be looked at again without an event, and why. */
-function nextDue({ lease, scope, result }: Finished, failures: number): Pick<ScopeOutcome, "dueAt" | "dueReason"> {
-  const planned = { at: result.plan.dueAt, reason: scope.branch.state === "deleted" ? "window" : "expiry" } as const;
-  const retry = { at: failures > 0 && failures < MAX_ROUNDS ? retryAt(failures) : null, reason: "retry" } as const;
-  const parked = result.suspended === "flapping" ? new Date(Date.now() + PARKED_MS) : null;
+/** When the scope is to be looked at again without an event, and why; the first of them counts. */
+function listDue({ lease, scope, result }: Finished, failures: number): readonly Due[] {
+  const { dueAt } = result.plan;
+  const planned = scope.branch.state === "deleted" ? "window" : "expiry";
+  const isFlapping = result.suspended === "flapping";
+  const isTried = failures > 0 && failures < MAX_ROUNDS;
   // A write of whoever lost the lease may still arrive, where no fence holds it back (rule C4).
   const isExposed = lease.isTakenOver && !result.isFenced;
-  const second = { at: isExposed ? new Date(Date.now() + VERIFY_AGAIN_MS) : null, reason: "verify" } as const;
-  const tries = result.suspended === "flapping" ? { at: parked, reason: "retry" as const } : retry;
-  const first = [planned, tries, second]
-    .filter((each) => each.at !== null)
-    .toSorted((a, b) => (a.at?.getTime() ?? 0) - (b.at?.getTime() ?? 0))[0];
-  return { dueAt: first?.at ?? null, dueReason: first?.reason ?? null };
+  return [
+    ...(dueAt === null ? [] : [{ at: dueAt, reason: planned } as const]),
+    ...(isFlapping ? [{ inMs: PARKED_MS, reason: "retry" } as const] : []),
+    ...(isTried && !isFlapping ? [{ inMs: pauseAfter(failures), reason: "retry" } as const] : []),
+    ...(isExposed ? [{ inMs: VERIFY_AGAIN_MS, reason: "verify" } as const] : []),
+  ];
 }
 
 /** What was merged has no groups any more, and nothing left to reach. */
 async function settleMerged(trx: Queryable, merged: readonly Lease[]): Promise<void> {
   for (const lease of merged) {
-    const outcome = { verdict: "verified", mismatches: [], dueAt: null, failures: 0, settledNames: [] } as const;
+    const outcome = { verdict: "verified", mismatches: [], due: [], failures: 0, settledNames: [] } as const;
     if ((await settleScope(trx, lease, outcome)) === undefined) continue;
     await saveGroupBindings(trx, lease.scopeId, []);
     await endLedgerOf(trx, lease.scopeId, "merged");
@@ -172,20 +174,13 @@ export async function recordFailure(
   const askedMs = findAskedMs(error);
   // Being told when to come again says nothing against the scope: its own pauses grow no longer.
   const failures = askedMs === undefined ? lease.failures + 1 : lease.failures;
-  const dueAt = askedMs === undefined ? retryAt(failures) : new Date(Date.now() + askedMs);
-  const requested = await deps.db.transaction().execute(async (trx) => {
-    const outcome = {
-      verdict: "failed",
-      mismatches: [],
-      dueAt,
-      dueReason: "retry",
-      failures,
-      settledNames: [],
-    } as const;
-    const settled = await settleScope(trx, lease, outcome);
-    if (settled === undefined) return undefined;
+  const due = [{ inMs: askedMs ?? pauseAfter(failures), reason: "retry" as const }];
+  const settled = await deps.db.transaction().execute(async (trx) => {
+    const outcome = { verdict: "failed", mismatches: [], due, failures, settledNames: [] } as const;
+    const reached = await settleScope(trx, lease, outcome);
+    if (reached === undefined) return undefined;
     // A scope that stands as failed and was refused again unasked has nothing new to tell.
-    if (askedMs !== undefined && lease.verdict === "failed" && timeline.read().calls.length === 0) return settled;
+    if (askedMs !== undefined && lease.verdict === "failed" && timeline.read().calls.length === 0) return reached;
     await insertSync(trx, {
       ...describeRun(ended),
       policyVersionId: null,
@@ -196,10 +191,11 @@ export async function recordFailure(
       error: describeError(error),
     });
     await notify(trx, "scopes", lease.incarnationId);
-    return settled;
+    return reached;
   });
-  await wakeAt(deps, lease.scopeId, dueAt);
-  return requested === undefined ? undefined : { requested, verdict: "failed" };
+  if (settled === undefined) return undefined;
+  await wakeIn(deps, lease.scopeId, settled.dueInMs);
+  return { requested: settled.requested, verdict: "failed" };
 }
 
 /** What every record of a run has. */
@@ -213,8 +209,6 @@ export function describeRun({ lease, attempt, timeline }: Ended) {
     requestedAt: lease.requestedAt,
     leaseToken: lease.token,
     attempt,
-    startedAt: timeline.startedAt,
-    finishedAt: new Date(),
   };
 }
 
@@ -223,8 +217,8 @@ function describeError(error: unknown): { readonly code: string; readonly messag
   return { code: "internal", message: "the run failed here; the log has the cause" };
 }
 
-function retryAt(failures: number): Date {
-  return new Date(Date.now() + Math.min(RETRY_FIRST_MS * 2 ** (failures - 1), RETRY_CAP_MS));
+function pauseAfter(failures: number): number {
+  return Math.min(RETRY_FIRST_MS * 2 ** (failures - 1), RETRY_CAP_MS);
 }
 
 /** How long the endpoint, or its gate, asked to wait. */
@@ -232,11 +226,10 @@ function findAskedMs(error: unknown): number | undefined {
   return error instanceof AppError && typeof error.retry === "object" ? error.retry.afterMs : undefined;
 }
 
-async function wakeAt({ queues, log }: RecordDeps, scopeId: string, dueAt: Date | null): Promise<void> {
-  if (dueAt === null) return;
-  const delayMs = Math.max(0, dueAt.getTime() - Date.now());
+async function wakeIn({ queues, log }: RecordDeps, scopeId: string, dueInMs: number | null): Promise<void> {
+  if (dueInMs === null) return;
   // The timer is the row; this job only makes it punctual.
   await queues
-    .enqueueWake(scopeId, delayMs)
+    .enqueueWake(scopeId, dueInMs)
     .catch((error: unknown) => log.warn({ err: error, scopeId }, "wake not enqueued"));
 }

@@ -3,13 +3,12 @@ import type { SyncCall, SyncPhase } from "@branchward/store";
 import type { EndpointCall } from "../endpoint/endpoint.ts";
 
 export interface Timeline {
-  readonly startedAt: Date;
   /** Ends the phase before. */
   enter(phase: SyncPhase["phase"]): void;
   /** Notes a call that has just ended. */
   addCall(call: EndpointCall): void;
   /** What there is so far; the phase under way ends now. */
-  read(): { readonly phases: readonly SyncPhase[]; readonly calls: readonly SyncCall[] };
+  read(): { readonly tookMs: number; readonly phases: readonly SyncPhase[]; readonly calls: readonly SyncCall[] };
 }
 
 /** A tenth of a millisecond is as much as a reader can use. */
@@ -24,7 +23,6 @@ export function createTimeline(now: () => number): Timeline {
   const calls: SyncCall[] = [];
   const elapsed = (): number => now() - start;
   return {
-    startedAt: new Date(),
     enter: (phase) => void entered.push({ phase, atMs: elapsed() }),
     addCall: (call) =>
       void calls.push({
@@ -39,7 +37,7 @@ export function createTimeline(now: () => number): Timeline {
         offsetMs: round(atMs),
         durationMs: round((entered[index + 1]?.atMs ?? endMs) - atMs),
       }));
-      return { phases, calls: calls.toSorted((a, b) => (a.offsetMs ?? 0) - (b.offsetMs ?? 0)) };
+      return { tookMs: round(endMs), phases, calls: calls.toSorted((a, b) => (a.offsetMs ?? 0) - (b.offsetMs ?? 0)) };
     },
   };
 }

@@ -189,8 +189,6 @@ async function record(db: RevokeDeps["db"], recorded: Recorded): Promise<void> {
       leaseToken: lease.token,
       attempt: 1,
       policyVersionId: null,
-      startedAt: timeline.startedAt,
-      finishedAt: new Date(),
       verdict: failure === null ? "verified" : "diverged",
       mismatches: [],
       changes: memberships.map(({ entitlement, displayName, groupId, member }) => ({
