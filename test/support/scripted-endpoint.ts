@@ -10,9 +10,9 @@ import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
 
 /**
  * `honest`; `deaf`: answers writes with success and does nothing; `broken`: answers 500; `gone`: drops connections;
- * `slow`: answers when it is let go.
+ * `slow`: answers when it is let go; `mute`: makes the groups that it is told to, and from the first on answers nothing.
  */
-export type Mood = "honest" | "deaf" | "broken" | "gone" | "slow";
+export type Mood = "honest" | "deaf" | "broken" | "gone" | "slow" | "mute";
 
 export interface ScriptedEndpoint extends AsyncDisposable {
   readonly url: string;
@@ -25,8 +25,19 @@ export interface ScriptedEndpoint extends AsyncDisposable {
   countLooks(): number;
 }
 
-export async function startScriptedEndpoint(): Promise<ScriptedEndpoint> {
-  const state = { mood: "honest" as Mood, writes: 0, looks: 0, release: Promise.withResolvers<void>() };
+export interface EndpointTraits {
+  /** Keeps no `externalId` of a group, as some do. */
+  readonly dropsExternalId?: boolean;
+}
+
+export async function startScriptedEndpoint(traits: EndpointTraits = {}): Promise<ScriptedEndpoint> {
+  const state = {
+    mood: "honest" as Mood,
+    isSilent: false,
+    writes: 0,
+    looks: 0,
+    release: Promise.withResolvers<void>(),
+  };
   const store = createMemoryStore();
   const address = { url: "" };
   const provider = createScimProvider<undefined>({
@@ -43,9 +54,17 @@ export async function startScriptedEndpoint(): Promise<ScriptedEndpoint> {
       else if (request.path.startsWith("/Users")) state.looks += 1;
       if (state.mood === "gone") throw new Error("connection dropped");
       if (state.mood === "broken") return { status: 500, headers: {}, body: { detail: "out of order" } };
+      if (state.isSilent) throw new Error("connection dropped");
+      const isGroup = request.method === "POST" && request.path === "/Groups";
+      const heard = isGroup && traits.dropsExternalId === true ? withoutExternalId(request) : request;
+      if (isGroup && state.mood === "mute") {
+        state.isSilent = true;
+        await provider.handle(heard);
+        throw new Error("connection dropped");
+      }
       if (state.mood === "slow") await state.release.promise;
       if (state.mood === "deaf" && isWrite) return pretend(request.method);
-      return provider.handle(request);
+      return provider.handle(heard);
     },
   });
   address.url = moody.url;
@@ -54,6 +73,7 @@ export async function startScriptedEndpoint(): Promise<ScriptedEndpoint> {
     inside: createScimClient({ url: honest.url, token: () => "inside", deadlineMs: 5_000, maxBytes: 1 << 20 }),
     setMood(mood) {
       state.mood = mood;
+      state.isSilent = false;
       if (mood === "slow") state.release = Promise.withResolvers<void>();
       else state.release.resolve();
     },
@@ -65,6 +85,10 @@ export async function startScriptedEndpoint(): Promise<ScriptedEndpoint> {
       await honest[Symbol.asyncDispose]();
     },
   };
+}
+
+function withoutExternalId<Request extends { readonly body: unknown }>(request: Request): Request {
+  return { ...request, body: { ...Object(request.body), externalId: undefined } };
 }
 
 /** What a server says that ignores what it is told. */

@@ -1,6 +1,7 @@
 /** Which group at the endpoint carries which entitlement of a scope. Intent is recorded before a POST (rule C6). */
 import { sql } from "kysely";
-import type { Queryable } from "./database.ts";
+import type { Database, Queryable } from "./database.ts";
+import type { Lease } from "./leases.ts";
 import { beginning } from "./like-pattern.ts";
 import { type RequestedScope, requestScopes } from "./scopes.ts";
 
@@ -12,48 +13,84 @@ export interface GroupBinding {
   readonly groupId: string | null;
 }
 
-export async function listGroupBindings(db: Queryable, scopeId: string): Promise<readonly GroupBinding[]> {
+/** A group that was to be created, and of which no answer told. */
+export interface GroupIntent extends Omit<GroupBinding, "groupId"> {
+  /** The endpoint's ids of all that were sent; null where no outcome is unknown, or an older program did not note them. */
+  readonly sentMembers: readonly string[] | null;
+}
+
+/** What a row says of a group that was to be created, beside its binding. */
+export type RecordedGroup = GroupBinding & GroupIntent;
+
+export async function listGroupBindings(db: Queryable, scopeId: string): Promise<readonly RecordedGroup[]> {
   return db
     .selectFrom("entitlement_groups")
-    .select(["entitlement", "external_id as externalId", "display_name as displayName", "group_id as groupId"])
+    .select([
+      "entitlement",
+      "external_id as externalId",
+      "display_name as displayName",
+      "group_id as groupId",
+      "sent_members as sentMembers",
+    ])
     .where("scope_id", "=", scopeId)
     .orderBy("entitlement")
     .execute();
 }
 
-/** Records that these groups are about to be created. */
+/**
+ * Records that these groups are about to be created; what earlier tries under the same name sent stays noted.
+ * @returns false when the lease was lost: nothing is recorded, and nothing is to be created
+ */
 export async function recordGroupIntents(
   db: Queryable,
-  scopeId: string,
-  groups: readonly Omit<GroupBinding, "groupId">[],
-): Promise<void> {
-  if (groups.length === 0) return;
-  await db
-    .insertInto("entitlement_groups")
-    .values(
-      groups.map(({ entitlement, externalId, displayName }) => ({
-        scope_id: scopeId,
-        entitlement,
-        external_id: externalId,
-        display_name: displayName,
-        group_id: null,
-      })),
-    )
-    .onConflict((conflict) =>
-      conflict
-        .columns(["scope_id", "entitlement"])
-        .doUpdateSet((eb) => ({ display_name: eb.ref("excluded.display_name") })),
-    )
-    .execute();
+  lease: Pick<Lease, "scopeId" | "token">,
+  groups: readonly (GroupIntent & { readonly sentMembers: readonly string[] })[],
+): Promise<boolean> {
+  if (groups.length === 0) return true;
+  const rows = groups.map(({ entitlement, externalId, displayName, sentMembers }) => {
+    return { entitlement, external_id: externalId, display_name: displayName, sent_members: sentMembers };
+  });
+  const { rows: recorded } = await sql`
+    insert into entitlement_groups (scope_id, entitlement, external_id, display_name, sent_members)
+    select scopes.id, entitlement, external_id, display_name, sent_members
+    from scopes, jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+      as intended (entitlement text, external_id text, display_name text, sent_members text[])
+    where scopes.id = ${lease.scopeId} and lease_token = ${lease.token}
+    on conflict (scope_id, entitlement) do update set
+      display_name = excluded.display_name,
+      sent_members = case when entitlement_groups.display_name = excluded.display_name
+        then array(select unnest(entitlement_groups.sent_members) union select unnest(excluded.sent_members))
+        else excluded.sent_members end
+    returning scope_id`.execute(db);
+  return recorded.length === groups.length;
 }
 
-/** Writes what the endpoint is now known to hold for a scope: bindings with ids; entitlements left out are forgotten. */
+/** Forgets an intent that the endpoint has certainly not followed, while the lease is held. */
+export async function forgetGroupIntent(
+  db: Database,
+  { scopeId, token }: Pick<Lease, "scopeId" | "token">,
+  entitlement: string,
+): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const held = await sql`
+      select id from scopes where id = ${scopeId} and lease_token = ${token} for update`.execute(trx);
+    if (held.rows.length === 0) return;
+    const intent = sql`scope_id = ${scopeId} and entitlement = ${entitlement}`;
+    await sql`delete from entitlement_groups where ${intent} and group_id is null`.execute(trx);
+    await sql`update entitlement_groups set sent_members = null where ${intent}`.execute(trx);
+  });
+}
+
+/**
+ * Writes what the endpoint is now known to hold for a scope: bindings with ids. Entitlements left out are forgotten, but
+ * for those `undecided`, whose intents stay as they are.
+ */
 export async function saveGroupBindings(
   trx: Queryable,
   scopeId: string,
-  groups: readonly GroupBinding[],
+  { groups, undecided }: { readonly groups: readonly GroupBinding[]; readonly undecided: readonly string[] },
 ): Promise<void> {
-  const kept = groups.map((group) => group.entitlement);
+  const kept = [...groups.map((group) => group.entitlement), ...undecided];
   let forget = trx.deleteFrom("entitlement_groups").where("scope_id", "=", scopeId);
   if (kept.length > 0) forget = forget.where("entitlement", "not in", kept);
   await forget.execute();
@@ -74,6 +111,7 @@ export async function saveGroupBindings(
         external_id: eb.ref("excluded.external_id"),
         display_name: eb.ref("excluded.display_name"),
         group_id: eb.ref("excluded.group_id"),
+        sent_members: null,
         bound_at: sql<Date>`coalesce(entitlement_groups.bound_at, now())`,
       })),
     )

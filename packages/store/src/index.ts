@@ -100,6 +100,8 @@ export {
   listGroupBindings,
   recordGroupIntents,
   requestNamesakes,
+  forgetGroupIntent,
+  type GroupIntent,
   saveGroupBindings,
 } from "./entitlement-groups.ts";
 export {

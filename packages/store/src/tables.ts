@@ -218,6 +218,7 @@ interface EntitlementGroupsTable {
   external_id: string;
   display_name: string;
   group_id: string | null;
+  sent_members: WithDefault<string[] | null>;
   intended_at: Generated<Date>;
   bound_at: NullableTimestamp;
   audited_at: NullableTimestamp;

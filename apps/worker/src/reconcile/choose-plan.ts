@@ -2,6 +2,7 @@
 import {
   type ActualGroup,
   type Drift,
+  type IncarnationId,
   leaveDrift,
   type Plan,
   planSync,
@@ -11,6 +12,7 @@ import {
 } from "@branchward/core";
 import { countDriftSince, listOpenEntries } from "@branchward/store";
 import { type GuardedRun, guardPlan } from "./guard-plan.ts";
+import type { Collision } from "./resolve-intents.ts";
 import type { SyncRun } from "./run-sync.ts";
 
 export interface ChosenPlan {
@@ -29,11 +31,12 @@ export const PARKED_MS = FLAPPING.windowMs;
 
 interface Found {
   readonly actual: readonly ActualGroup[];
+  readonly collisions?: readonly Collision[];
   readonly accountOf: (userId: UserId) => string | undefined;
 }
 
 /** Chooses what a run writes; whatever it leaves is in the plan's effective set. */
-export async function choosePlan(run: SyncRun, { actual, accountOf }: Found): Promise<ChosenPlan> {
+export async function choosePlan(run: SyncRun, { actual, accountOf, collisions = [] }: Found): Promise<ChosenPlan> {
   const { scope, endpoint, db, lease } = run;
   const input = {
     branch: scope.branch,
@@ -46,10 +49,10 @@ export async function choosePlan(run: SyncRun, { actual, accountOf }: Found): Pr
     accountOf,
     isRenaming: scope.strictNames.length > 0,
     isRetired: scope.isRetired,
+    collisions: new Set(listOwn(collisions, scope.branch.incarnation)),
   };
   const whole = planSync(input);
-  const bound = scope.knownGroups.filter(({ groupId }) => groupId !== null);
-  const guardRun = { db, scopeId: lease.scopeId, guards: scope.guards, bound };
+  const guardRun = { db, scopeId: lease.scopeId, guards: scope.guards, bound: scope.knownGroups };
   const guarded = await guardPlan(guardRun, whole);
   const plan = guarded.keptBack.size === 0 ? whole : planSync({ ...input, keptBack: guarded.keptBack });
   const isDriftLeft = endpoint.drift === "report" && countDrift(guarded.drift) > 0;
@@ -57,6 +60,10 @@ export async function choosePlan(run: SyncRun, { actual, accountOf }: Found): Pr
   const suspended = await findSuspension(run, { guarded, isDriftLeft });
   if (suspended === null) return { plan: allowed, guarded, suspended, isDriftLeft };
   return { plan: suspendPlan(allowed, actual), guarded, suspended, isDriftLeft };
+}
+
+function listOwn(collisions: readonly Collision[], incarnation: IncarnationId): readonly string[] {
+  return collisions.filter(({ intent }) => intent.incarnation === incarnation).map(({ intent }) => intent.entitlement);
 }
 
 /** Members that came or went without Branchward. */

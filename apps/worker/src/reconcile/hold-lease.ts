@@ -9,5 +9,10 @@ import { LEASE_MS, MIN_LEASE_MS } from "./lease-times.ts";
 export async function holdLease(db: Database, lease: Lease): Promise<void> {
   if ((await getLeaseRemaining(db, lease)) >= MIN_LEASE_MS) return;
   if (await renewLease(db, lease, LEASE_MS)) return;
-  throw new UnavailableError("the lease was lost to another run", { code: "lease_lost" });
+  throw leaseLost();
+}
+
+/** `lease_lost`: another run has the scope. */
+export function leaseLost(): UnavailableError {
+  return new UnavailableError("the lease was lost to another run", { code: "lease_lost" });
 }

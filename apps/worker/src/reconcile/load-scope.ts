@@ -20,6 +20,7 @@ import {
   loadAccessFacts,
   type Queryable,
 } from "@branchward/store";
+import type { KnownIntent } from "./resolve-intents.ts";
 
 /** All that a run needs to know before it speaks to the endpoint. */
 export interface LoadedScope {
@@ -29,8 +30,10 @@ export interface LoadedScope {
   /** Former names that narrow the desired state until this is verified (rule A5). */
   readonly strictNames: readonly string[];
   readonly userNames: ReadonlyMap<UserId, string>;
-  /** Groups bound or meant here, those of incarnations merged into this one included: they go first (rule A5). */
+  /** Groups bound here, those of incarnations merged into this one included: they go first (rule A5). */
   readonly knownGroups: readonly KnownGroup[];
+  /** Groups of the same that may have been made: their POST had no answer (rule C6). */
+  readonly intents: readonly KnownIntent[];
   readonly guards: Guards;
   /** True while a hold suspends repair. */
   readonly isHeld: boolean;
@@ -78,7 +81,15 @@ async function loadIn(
   const isRetired = (await findRetirementMode(trx, lease.endpoint)) !== undefined;
   const state = isRetired ? "deleted" : branch.state;
   const knownGroups: KnownGroup[] = [];
-  for (const one of [lease, ...merged]) knownGroups.push(...(await listKnownGroups(trx, one)));
+  const intents: KnownIntent[] = [];
+  for (const one of [lease, ...merged]) {
+    const incarnation = one.incarnationId as IncarnationId;
+    for (const group of await listGroupBindings(trx, one.scopeId)) {
+      const { groupId, ...intent } = group;
+      if (groupId !== null) knownGroups.push({ incarnation, entitlement: group.entitlement, groupId });
+      if (groupId === null || intent.sentMembers !== null) intents.push({ ...intent, incarnation });
+    }
+  }
   return {
     branch: {
       incarnation: id,
@@ -98,15 +109,10 @@ async function loadIn(
     strictNames,
     userNames: new Map([...facts.users.byId].map(([userId, user]) => [userId, user.userName])),
     knownGroups,
+    intents,
     guards: active.policy.guards,
     isHeld: hold !== null,
     isRetired,
     now: facts.now,
   };
-}
-
-async function listKnownGroups(trx: Queryable, lease: Lease): Promise<readonly KnownGroup[]> {
-  const bindings = await listGroupBindings(trx, lease.scopeId);
-  const incarnation = lease.incarnationId as IncarnationId;
-  return bindings.map(({ entitlement, groupId }) => ({ incarnation, entitlement, groupId }));
 }

@@ -29,6 +29,14 @@ export async function raiseRunFindings(trx: Queryable, { lease, scope, result }:
           : `${removed} of ${baseline} members would be removed within the window: they keep what they hold until a held sync is approved`,
     });
   }
+  for (const { displayName, mismatch } of result.collisions) {
+    await raiseFinding(trx, {
+      kind: "name-collision",
+      subject: place,
+      severity: "critical",
+      message: `a group ${displayName} came up after a request to make it had no answer, with ${mismatch.extra.length} members that were not sent: it may be ours or somebody else's, so that it is left alone; rename or delete it there`,
+    });
+  }
   if (result.isDriftLeft) {
     await raiseFinding(trx, {
       kind: "drift",
@@ -51,5 +59,6 @@ export async function raiseRunFindings(trx: Queryable, { lease, scope, result }:
 async function resolveAll(trx: Queryable, place: string): Promise<void> {
   await resolveFinding(trx, "drift", place);
   await resolveFinding(trx, "flapping", place);
+  await resolveFinding(trx, "name-collision", place);
   await resolveHeldFindings(trx);
 }

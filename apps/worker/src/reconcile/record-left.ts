@@ -3,6 +3,8 @@ import { type Database, endLedgerOf, insertSync, notify, saveGroupBindings, sett
 import type { Reached } from "./reconcile-scope.ts";
 import { describeRun, type Ended } from "./record-sync.ts";
 
+const NO_GROUPS = { groups: [], undecided: [] };
+
 /** @returns undefined when the lease was lost */
 export async function recordLeft(db: Database, ended: Ended): Promise<Reached | undefined> {
   const { lease, timeline } = ended;
@@ -11,7 +13,7 @@ export async function recordLeft(db: Database, ended: Ended): Promise<Reached | 
     const outcome = { verdict: "verified", mismatches: [], due: [], failures: 0, settledNames: [] } as const;
     const settled = await settleScope(trx, lease, outcome);
     if (settled === undefined) return undefined;
-    await saveGroupBindings(trx, lease.scopeId, []);
+    await saveGroupBindings(trx, lease.scopeId, NO_GROUPS);
     await endLedgerOf(trx, lease.scopeId, "left");
     await insertSync(trx, {
       ...describeRun(ended),

@@ -77,7 +77,7 @@ export async function recordSync(deps: RecordDeps, finished: Finished): Promise<
   const recorded = await deps.db.transaction().execute(async (trx) => {
     const settled = await settleScope(trx, lease, outcome);
     if (settled === undefined) return undefined;
-    await saveGroupBindings(trx, lease.scopeId, result.groups);
+    await saveGroupBindings(trx, lease.scopeId, result);
     await recordLedger(trx, finished, ledgerDigest);
     if (isEqual) await settleMerged(trx, merged);
     const run = describeRun(finished);
@@ -159,7 +159,7 @@ async function settleMerged(trx: Queryable, merged: readonly Lease[]): Promise<v
   for (const lease of merged) {
     const outcome = { verdict: "verified", mismatches: [], due: [], failures: 0, settledNames: [] } as const;
     if ((await settleScope(trx, lease, outcome)) === undefined) continue;
-    await saveGroupBindings(trx, lease.scopeId, []);
+    await saveGroupBindings(trx, lease.scopeId, { groups: [], undecided: [] });
     await endLedgerOf(trx, lease.scopeId, "merged");
   }
 }

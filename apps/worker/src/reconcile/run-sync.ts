@@ -1,6 +1,7 @@
 /** Speaks to the endpoint: read, plan, write what differs, read back and judge. */
 import {
   type ActualGroup,
+  AppError,
   type Addition,
   type EffectiveGroup,
   externalIdOf,
@@ -14,7 +15,14 @@ import {
 } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import type { ScimClient } from "@branchward/scim";
-import { type Database, type GroupBinding, type Lease, openLedgerEntries, recordGroupIntents } from "@branchward/store";
+import {
+  type Database,
+  forgetGroupIntent,
+  type GroupBinding,
+  type Lease,
+  openLedgerEntries,
+  recordGroupIntents,
+} from "@branchward/store";
 import { createAccountLookup, doubtAccounts } from "../accounts/account-lookup.ts";
 import {
   applyOperation,
@@ -26,9 +34,10 @@ import {
 } from "../endpoint/endpoint.ts";
 import { isUuid } from "../is-uuid.ts";
 import { addLedgerMembers, type ChosenPlan, choosePlan } from "./choose-plan.ts";
-import { holdLease } from "./hold-lease.ts";
+import { holdLease, leaseLost } from "./hold-lease.ts";
 import { type LedgerView, listIntended } from "./plan-ledger.ts";
 import type { LoadedScope } from "./load-scope.ts";
+import { type Collision, resolveIntents } from "./resolve-intents.ts";
 import type { Timeline } from "./timeline.ts";
 
 export interface SyncRun {
@@ -62,23 +71,29 @@ export interface SyncResult extends ChosenPlan {
   readonly isFenced: boolean;
   /** The groups that the scope has now. */
   readonly groups: readonly GroupBinding[];
+  /** Groups that may be ours and may not be told from others' (rule C6). */
+  readonly collisions: readonly Collision[];
+  /** Entitlements of the scope's own among them. */
+  readonly undecided: readonly string[];
   readonly kept: readonly KeptMembers[];
 }
 
 /** One run at the endpoint. @throws {UpstreamError} when the endpoint cannot be read or written. */
-export async function runSync(run: SyncRun): Promise<SyncResult> {
-  const { timeline } = run;
+export async function runSync(asked: SyncRun): Promise<SyncResult> {
+  const { timeline } = asked;
   timeline.enter("read");
   // A write may wait for its turn at the endpoint, so that the lease is looked at when it is sent.
-  const client = run.endpoint.connect((call) => timeline.addCall(call), {
-    lane: run.isRevocation ? "revocation" : "reconcile",
-    beforeWrite: () => holdLease(run.db, run.lease),
+  const client = asked.endpoint.connect((call) => timeline.addCall(call), {
+    lane: asked.isRevocation ? "revocation" : "reconcile",
+    beforeWrite: () => holdLease(asked.db, asked.lease),
   });
+  const { bindings, collisions } = await resolveIntents(client, asked.scope);
+  const run = { ...asked, scope: { ...asked.scope, knownGroups: [...asked.scope.knownGroups, ...bindings] } };
   const before = await readActual(client, run);
   const lookup = { ...run, scopeId: run.lease.scopeId };
   const accountOf = await createAccountLookup(client, lookup, run.scope);
   const actual = run.isRevocation ? await addLedgerMembers(run, { actual: before, accountOf }) : before;
-  const chosen = await choosePlan(run, { actual, accountOf });
+  const chosen = await choosePlan(run, { actual, accountOf, collisions });
   const { plan } = chosen;
   if (plan.operations.length > 0) timeline.enter("write");
   const created = await writePlan(client, run, { plan, actual: before }).catch(async (error: unknown) => {
@@ -92,13 +107,16 @@ export async function runSync(run: SyncRun): Promise<SyncResult> {
   if (plan.operations.length > 0) timeline.enter("verify");
   // A scope already equal makes no write (rule C8), and the read that showed it is the proof.
   const read = plan.operations.length === 0 ? before : await readBack(client, effective, plan.gone);
-  const judgement = judgeSync({ expected: { effective, gone: plan.gone }, read, before, earlier: [] });
+  const judged = judgeSync({ expected: { effective, gone: plan.gone }, read, before, earlier: [] });
+  const judgement = addCollisions(judged, collisions);
   if (judgement.verdict !== "verified") await doubtAccounts(run, listAdded(plan));
   return {
     ...chosen,
     verdict: toVerdict(chosen, judgement),
     judgement,
-    groups: effective,
+    groups: effective.filter(({ groupId }) => groupId !== null),
+    collisions,
+    undecided: listUndecided(run, collisions),
     freedNames: listFreedNames(before, { read, effective, gone: plan.gone }),
     isFenced: run.endpoint.builtin,
     kept: listKept(run.scope, { plan, before, accountOf }),
@@ -111,6 +129,19 @@ export async function runSync(run: SyncRun): Promise<SyncResult> {
       userOf: (member) => (run.endpoint.builtin ? parseUserId(member) : null),
     },
   };
+}
+
+/** What may be ours and holds others is not what it must be, whatever else reads right (rule C6). */
+function addCollisions({ verdict, mismatches }: Judgement, collisions: readonly Collision[]): Judgement {
+  if (collisions.length === 0) return { verdict, mismatches };
+  const named = new Set(collisions.map(({ intent }) => intent.entitlement));
+  const others = mismatches.filter(({ entitlement }) => !named.has(entitlement));
+  return { verdict: "diverged", mismatches: [...others, ...collisions.map(({ mismatch }) => mismatch)] };
+}
+
+function listUndecided({ lease }: SyncRun, collisions: readonly Collision[]): readonly string[] {
+  const own = collisions.filter(({ intent }) => intent.incarnation === lease.incarnationId);
+  return own.map(({ intent }) => intent.entitlement);
 }
 
 interface Left {
@@ -167,15 +198,16 @@ const MAX_FILTERED_NAME = 1_000;
 /** Every group that is known to be ours, bears our `externalId`, or bears a name that we want. */
 async function readActual(client: ScimClient, { scope, endpoint, lease }: SyncRun): Promise<readonly ActualGroup[]> {
   const { desired, branch, knownGroups } = scope;
-  const ids = knownGroups.flatMap(({ groupId }) => groupId ?? []);
-  const bound = await Promise.all(ids.map((groupId) => readGroup(client, groupId)));
+  const bound = await Promise.all(knownGroups.map(({ groupId }) => readGroup(client, groupId)));
   const held = new Map(bound.flatMap((group) => (group === undefined ? [] : [[group.id, group]])));
+  const isWhole = isWholeAsked(lease);
   const others = await Promise.all([
-    ...listSought(scope, { held, isWhole: isWholeAsked(lease) }).map((id) => findGroupsByExternalId(client, id)),
-    ...desired.entitlements.flatMap(({ entitlement }) => {
-      const [displayName = ""] = listDisplayNames(endpoint.displayName, { ...branch, entitlement });
-      const isHeld = held.get(findOwn(scope, entitlement)?.groupId ?? "")?.displayName === displayName;
-      return isHeld || displayName.length > MAX_FILTERED_NAME ? [] : [findGroupsByName(client, displayName)];
+    ...listSought(scope, { held, isWhole }).map((externalId) => findGroupsByExternalId(client, externalId)),
+    ...desired.entitlements.map(({ entitlement }) => {
+      const names = listDisplayNames(endpoint.displayName, { ...branch, entitlement });
+      const own = findOwn(scope, held, entitlement);
+      if (own === undefined) return findNamed(client, names);
+      return own.displayName === names[0] ? [] : findNamed(client, names.slice(0, 1));
     }),
   ]);
   return [...new Map([...held.values(), ...others.flat()].map((group) => [group.id, group])).values()];
@@ -183,9 +215,13 @@ async function readActual(client: ScimClient, { scope, endpoint, lease }: SyncRu
 
 function findOwn(
   { knownGroups, branch }: LoadedScope,
+  held: ReadonlyMap<string, ActualGroup>,
   entitlement: string,
-): LoadedScope["knownGroups"][number] | undefined {
-  return knownGroups.find((known) => known.entitlement === entitlement && known.incarnation === branch.incarnation);
+): ActualGroup | undefined {
+  return knownGroups
+    .filter((known) => known.entitlement === entitlement && known.incarnation === branch.incarnation)
+    .map(({ groupId }) => held.get(groupId))
+    .find((group) => group !== undefined);
 }
 
 /**
@@ -212,6 +248,17 @@ function listSought({ desired, branch, knownGroups }: LoadedScope, { held, isWho
   );
 }
 
+/** Who bears the first name, and each next one while the one before is borne: the name chosen is seen to be free. */
+async function findNamed(client: ScimClient, names: readonly string[]): Promise<readonly ActualGroup[]> {
+  const found: ActualGroup[] = [];
+  for (const name of names) {
+    const bearers = name.length > MAX_FILTERED_NAME ? [] : await findGroupsByName(client, name);
+    found.push(...bearers);
+    if (bearers.length === 0) break;
+  }
+  return found;
+}
+
 /** Entitlement → the id of the group created for it. */
 async function writePlan(
   client: ScimClient,
@@ -220,13 +267,21 @@ async function writePlan(
 ): Promise<ReadonlyMap<string, string>> {
   const created = new Map<string, string>();
   const creates = plan.operations.filter((operation) => operation.kind === "createGroup");
-  await recordGroupIntents(run.db, run.lease.scopeId, creates);
+  const intents = creates.map((create) => ({ ...create, sentMembers: create.additions.map(({ member }) => member) }));
+  if (!(await recordGroupIntents(run.db, run.lease, intents))) throw leaseLost();
   await openLedgerEntries(run.db, { lease: run.lease, policyVersion: run.scope.policyVersion }, listIntended(plan));
   const versions = listVersions(run, actual);
   // Steps of one kind touch different groups; kinds follow each other, removals first.
   for (const step of groupByKind(plan.operations)) {
     const written = await Promise.all(
-      step.map((operation) => applyOperation(client, operation, toBond(run, operation, versions))),
+      step.map(async (operation) => {
+        try {
+          return await applyOperation(client, operation, toBond(run, operation, versions));
+        } catch (error) {
+          if (operation.kind === "createGroup") await noteRefusal(run, operation.entitlement, error);
+          throw error;
+        }
+      }),
     );
     step.forEach((operation, index) => {
       const made = written[index];
@@ -236,6 +291,15 @@ async function writePlan(
     });
   }
   return created;
+}
+
+/** A POST that certainly made nothing leaves no intent; what an earlier one may have made is still looked for. */
+async function noteRefusal({ db, lease, scope }: SyncRun, entitlement: string, error: unknown): Promise<void> {
+  const wasTried = scope.intents.some(
+    (intent) => intent.entitlement === entitlement && intent.incarnation === lease.incarnationId,
+  );
+  const isUnknown = !(error instanceof AppError) || error.details["outcomeUnknown"] === true;
+  if (!isUnknown && !wasTried) await forgetGroupIntent(db, lease, entitlement);
 }
 
 type Versions = Map<string, string | undefined>;

@@ -105,19 +105,6 @@ describe("a plan", () => {
     ]);
   });
 
-  it("empties and deletes a group whose making had no known outcome and that nobody wants any more", () => {
-    const plan = planSync(
-      inputOf({
-        actual: [groupOf("g1", "push", { members: ["alice"] })],
-        bindings: [{ incarnation: own, entitlement: "push", groupId: null }],
-      }),
-    );
-    expect(plan.operations).toMatchObject([
-      { kind: "removeMembers", groupId: "g1", removals: [{ member: "alice", cause: "unmentioned" }] },
-      { kind: "deleteGroup", groupId: "g1" },
-    ]);
-  });
-
   it("makes a bound group anew that was deleted at the endpoint", () => {
     expect(kinds(planSync(inputOf({ desired: desiredOf({ push: [] }), bindings: [bound("g1", "push")] })))).toEqual([
       "createGroup",

@@ -62,12 +62,12 @@ interface HeldGroups {
 function bindGroups({ branch, actual, bindings, desired }: PlanInput): HeldGroups {
   const byId = new Map(actual.map((group) => [group.id, group]));
   const bound = bindings.flatMap(({ groupId, entitlement, incarnation }): HeldGroup[] => {
-    const group = byId.get(groupId ?? "");
+    const group = byId.get(groupId);
     return group === undefined ? [] : [{ entitlement, actual: group, isMerged: incarnation !== branch.incarnation }];
   });
   const boundIds = new Set(bound.map((group) => group.actual.id));
   const { incarnation } = branch;
-  // What was meant to be made is ours, whether or not it is wanted by now.
+  // What is bound may have a second beside it, whether or not it is wanted by now.
   const ours = new Map(
     [...desired.entitlements.map(({ entitlement }) => ({ entitlement, incarnation })), ...bindings].map((each) => [
       externalIdOf(each.incarnation, each.entitlement),
@@ -194,9 +194,12 @@ function planGroup(input: PlanInput, { entitlement, held, displayName }: Chosen)
   for (const { member } of keptBack) wanted.add(member);
   const extension = toBranchEntitlement(branch, entitlement);
   const externalId = externalIdOf(branch.incarnation, entitlement);
+  const mayBeThere = input.collisions?.has(entitlement) ?? false;
   const made: Operation[] =
     held === undefined
-      ? [{ kind: "createGroup", entitlement, displayName, externalId, extension, additions }]
+      ? mayBeThere
+        ? []
+        : [{ kind: "createGroup", entitlement, displayName, externalId, extension, additions }]
       : additions.length > 0
         ? [{ kind: "addMembers", entitlement, groupId: held.actual.id, additions }]
         : [];

@@ -43,12 +43,11 @@ export interface ActualGroup {
   readonly version?: string | undefined;
 }
 
-/** The stored knowledge that the endpoint's group `groupId` carries this entitlement of this incarnation, or may (rule C6). */
+/** The stored knowledge that the endpoint's group `groupId` carries this entitlement of this incarnation. */
 export interface GroupBinding {
   readonly incarnation: IncarnationId;
   readonly entitlement: Entitlement;
-  /** Null while a POST has no known outcome. */
-  readonly groupId: string | null;
+  readonly groupId: string;
 }
 
 export interface PlanInput {
@@ -68,6 +67,8 @@ export interface PlanInput {
   readonly isRenaming?: boolean;
   /** The endpoint is given up: whoever loses loses by that (rule B8). */
   readonly isRetired?: boolean;
+  /** Entitlements whose group may be there under another's name: none is made beside it (rule C6). */
+  readonly collisions?: ReadonlySet<Entitlement>;
   /** Keys of removals that guards keep back (`removalKey`); the members stay in the effective set (rule C1). */
   readonly keptBack?: ReadonlySet<string>;
 }
