@@ -177,8 +177,57 @@ describe("a policy", () => {
     const held = await activate(EMPTYING);
     const { state, version } = proposedVersion.parse(JSON.parse(held.stdout));
     expect([held.code, state]).toEqual([1, "held"]);
-    const refused = await post(`/v1/policy/versions/${version.id}/reject`, { reason: "a slip" });
+    const again = await runCommand(["plan", "next.yaml", "--activate"], {
+      cwd: system.directory,
+      env: { BRANCHWARD_URL: system.url, BRANCHWARD_TOKEN: system.adminToken },
+    });
+    const [, id = "", digest = ""] = /plan approve (\S+) --digest (\S+)/u.exec(again.stdout) ?? [];
+    expect([again.code, id, digest]).toEqual([1, expect.not.stringMatching(version.id), version.planDigest]);
+    const refused = await post(`/v1/policy/versions/${id}/reject`, { reason: "a slip" });
     expect(refused).toMatchObject({ status: 200, body: { state: "rejected", reason: "a slip", decidedBy: "admin" } });
     expect(await listFindings()).not.toContain("policy-held");
+  });
+
+  it("that waits is shown, refused and approved from the command line, by another than its author", async () => {
+    const run = async (token: string, ...args: string[]) => {
+      const surroundings = { cwd: system.directory, env: { BRANCHWARD_URL: system.url, BRANCHWARD_TOKEN: token } };
+      return runCommand(["plan", ...args], surroundings);
+    };
+    const made = await Promise.all(
+      (["admin", "read"] as const).map((scope) =>
+        insertToken(system.database.db, { client: `cli-${scope}`, scope, expiresAt: null }),
+      ),
+    );
+    const [approver = "", reader = ""] = made.map(({ secret }) => secret);
+    expect(await run(reader, "show")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("no policy version waits"),
+    });
+    const first = (await propose(EMPTYING)).version.id;
+    const shown = await run(reader, "show");
+    expect(shown.code).toBe(1);
+    expect(shown.stdout).toMatch(/- alice, bob: no rule grants it any more.*needs approval/u);
+    const [, digest = ""] =
+      new RegExp(`branchward plan approve ${first} --digest (\\S+)`, "u").exec(shown.stdout) ?? [];
+    expect((await run(reader, "reject", first)).code).toBe(3);
+    expect(await run(approver, "reject", first, "--reason", "not today")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/rejected .*refused by cli-admin .*\n {2}not today\n/u),
+    });
+    expect(await run(approver, "approve", first)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("waits for no approval: it is rejected"),
+    });
+    const second = (await propose(EMPTYING)).version.id;
+    const own = await run(system.adminToken, "approve", second);
+    expect([own.code, own.stderr]).toEqual([3, expect.stringContaining("not approved by its author")]);
+    const changed = await run(approver, "approve", second, "--digest", "another");
+    expect([changed.code, changed.stderr]).toEqual([1, expect.stringContaining("look at it again")]);
+    const approved = await run(approver, "approve", second, "--digest", digest, "--json");
+    expect([approved.code, proposedVersion.parse(JSON.parse(approved.stdout)).state]).toEqual([0, "active"]);
+    await system.branches.expectHolders(main, { push: [] });
+    const versions = await run(reader, "versions", "--limit", "2");
+    expect(versions.stdout).toMatch(new RegExp(`^${second} {2}active .*approved by cli-admin`, "u"));
+    expect(versions.stdout).toContain(`${first}  rejected`);
   });
 });

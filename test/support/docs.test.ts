@@ -58,7 +58,7 @@ async function readHelp(): Promise<readonly Help[]> {
     const usage = (/^Usage: branchward (.*)$/mu.exec(text)?.[1] ?? "")
       .replace("[options] ", "")
       .replace("[options]", "")
-      .replace("[command]", "");
+      .replace(/ ?\[command\]/u, "");
     const ownOptions = options.filter((option) => option !== "--help");
     const isGroup = names.length > 0 && (path.length === 0 || ownOptions.length === 0);
     const own = { usage: usage.trim(), options: ownOptions, isGroup };

@@ -63,17 +63,51 @@ function addServerCommands(program: Command, context: CommandContext, done: Run)
     .action(async (file, options) =>
       done(await (await import("./commands/check.ts")).check(context, { file, ...options })),
     );
-  withConnection(withConfig(program.command("plan [file]")))
+  addPlanCommands(program, context, done);
+  withConnection(withConfig(program.command("doctor")))
+    .description("check this machine, the configuration, the database, the queue and a running Branchward")
+    .option("--endpoint <name>", "try out what this endpoint does instead")
+    .action(async (options) => done(await (await import("./commands/doctor.ts")).doctor(context, options)));
+}
+
+function addPlanCommands(program: Command, context: CommandContext, done: Run): void {
+  const plan = withConnection(withConfig(program.command("plan [file]")))
     .description("what the policy of a file would do to every live branch; exit 0 for nothing, 1 for changes")
     .option("--activate", "propose it: in force at once, unless its plan needs approval (exit 0 in force, 1 held)")
     .option("--limit <n>", "changes shown, and scopes and users of each", parseLimit, 20)
     .action(async (file, options) =>
       done(await (await import("./commands/plan.ts")).plan(context, { file, ...options })),
     );
-  withConnection(withConfig(program.command("doctor")))
-    .description("check this machine, the configuration, the database, the queue and a running Branchward")
-    .option("--endpoint <name>", "try out what this endpoint does instead")
-    .action(async (options) => done(await (await import("./commands/doctor.ts")).doctor(context, options)));
+  withConnection(plan.command("versions"))
+    .description("policy versions, newest first: in force, waiting, refused, superseded")
+    .option("--limit <n>", "rows", parseLimit, 20)
+    .action(async (options) =>
+      done(await (await import("./commands/policy-versions.ts")).list(context, { ...plan.opts(), ...options })),
+    );
+  withConnection(plan.command("show [version]"))
+    .description("one version, by default the one that waits, and what it would do; exit 1 while it waits")
+    .option("--limit <n>", "changes shown, and scopes and users of each", parseLimit, 20)
+    .action(async (version, options) =>
+      done(
+        await (await import("./commands/policy-versions.ts")).show(context, { ...plan.opts(), ...options, version }),
+      ),
+    );
+  withConnection(plan.command("approve <version>"))
+    .description("put a version in force that waits, for the plan as it is shown; not by its author")
+    .option("--digest <digest>", "of the plan that was reviewed; by default the one that the version shows now")
+    .action(async (version, options) =>
+      done(
+        await (await import("./commands/policy-versions.ts")).approve(context, { ...plan.opts(), ...options, version }),
+      ),
+    );
+  withConnection(plan.command("reject <version>"))
+    .description("refuse a version that waits: the one in force stays")
+    .option("--reason <text>", "why; it is kept and shown")
+    .action(async (version, options) =>
+      done(
+        await (await import("./commands/policy-versions.ts")).reject(context, { ...plan.opts(), ...options, version }),
+      ),
+    );
 }
 
 function addBranchCommands(program: Command, context: CommandContext, done: Run): void {

@@ -161,7 +161,7 @@ async function hold(db: Database, id: PolicyVersion["id"], made: MadePolicyPlan)
       kind: "policy-held",
       subject: version?.file ?? id,
       severity: "critical",
-      message: `a proposed policy waits for approval: ${reason}. The version in force stays. Look at it with branchward plan, then POST /v1/policy/versions/${id}/approve, or change the file`,
+      message: `a proposed policy waits for approval: ${reason}. The version in force stays. Look at it with branchward plan show ${id}, then branchward plan approve ${id}, or plan reject; or change the file`,
     });
   });
 }

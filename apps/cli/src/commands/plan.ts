@@ -66,8 +66,9 @@ async function activate(context: CommandContext, { api, json }: Asked, policy: P
   if (json === true) writeJson(context, parsed.data);
   else if (state === "held") {
     writeLine(context.stdout, `version ${version.id} waits for approval: ${version.reason ?? ""}`);
-    writeLine(context.stdout, `another admin approves it: POST /v1/policy/versions/${version.id}/approve`);
-    writeLine(context.stdout, `  {"digest":"${version.planDigest ?? ""}"}`);
+    writeLine(context.stdout, `look at it:                branchward plan show ${version.id}`);
+    const approval = `branchward plan approve ${version.id} --digest ${version.planDigest ?? ""}`;
+    writeLine(context.stdout, `another admin approves it: ${approval}`);
   } else {
     writeLine(context.stdout, `version ${version.id} is in force${state === "unchanged" ? " already" : ""}`);
   }
