@@ -22,6 +22,8 @@ export interface Evaluation {
   /** For every endpoint together; each holding's grant says where it counts. */
   readonly holders: ReadonlyMap<Entitlement, ReadonlyMap<UserId, readonly Holding[]>>;
   readonly exclusions: readonly Exclusion[];
+  /** What grants gave before `exclusive`, `deny` or a ceiling took it, for whoever asks why. */
+  readonly overruled: ReadonlyMap<Entitlement, ReadonlyMap<UserId, readonly Holding[]>>;
   readonly findings: readonly Finding[];
   /** Of groups once bound that are gone: while there are any nobody may be added (rule B4). */
   readonly lostReferences: readonly string[];
@@ -32,6 +34,7 @@ interface Draft {
   readonly branch: BranchName;
   readonly holders: Map<Entitlement, Holders>;
   readonly exclusions: Exclusion[];
+  readonly overruled: Map<Entitlement, Holders>;
   readonly findings: Map<string, Finding>;
   readonly lostReferences: Set<string>;
 }
@@ -45,6 +48,7 @@ export function evaluate(facts: AccessFacts, name: string): Evaluation {
     branch,
     holders: new Map(),
     exclusions: [],
+    overruled: new Map(),
     findings: new Map(),
     lostReferences: new Set(),
   };
@@ -58,6 +62,7 @@ export function evaluate(facts: AccessFacts, name: string): Evaluation {
     rules,
     holders: draft.holders,
     exclusions: draft.exclusions.filter(({ userId, entitlement }) => !draft.holders.get(entitlement)?.has(userId)),
+    overruled: draft.overruled,
     findings: [...draft.findings.values()],
     lostReferences: [...draft.lostReferences],
   };
@@ -211,7 +216,13 @@ interface Excluded extends Pick<Exclusion, "userId" | "entitlement" | "cause" | 
 }
 
 function exclude(draft: Draft, { place, ...excluded }: Excluded): void {
-  if (!draft.holders.get(excluded.entitlement)?.delete(excluded.userId)) return;
+  const { userId, entitlement } = excluded;
+  const holders = draft.holders.get(entitlement);
+  const held = holders?.get(userId);
+  if (holders === undefined || held === undefined) return;
+  holders.delete(userId);
+  const overruled: Holders = draft.overruled.get(entitlement) ?? new Map();
+  draft.overruled.set(entitlement, overruled.set(userId, held));
   draft.exclusions.push({ ...excluded, rule: place.rule, file: place.file, line: place.line });
 }
 

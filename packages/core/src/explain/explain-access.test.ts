@@ -58,6 +58,13 @@ describe("an explanation", () => {
     expect(decisive("bob", "push")).toMatchObject([
       { rule: "policy[0].deny[0]", group: "group:contractors", path: ["contractors"], text: "denies push" },
     ]);
+    expect(explain("bob", "push").reasons[0]).toMatchObject({
+      rule: "policy[0].grants[0]",
+      group: "group:release-managers",
+      path: ["release-managers"],
+      decides: false,
+      text: "would grant push (standing)",
+    });
   });
 
   it("tells until when a checkout lasts, and when it has expired", () => {

@@ -120,13 +120,14 @@ interface Asked {
 function judge(facts: AccessFacts, evaluation: Evaluation, asked: Asked): Answer {
   const { user, verb } = asked;
   const holdings = evaluation.holders.get(verb)?.get(user.id) ?? [];
+  const overruled = evaluation.overruled.get(verb)?.get(user.id) ?? [];
   const exclusions = evaluation.exclusions.filter((each) => each.userId === user.id && each.entitlement === verb);
   const against = exclusions.find(({ cause }) => cause === "deny" || cause === "exclusive" || cause === "ceiling");
   const deciding = holdings[0]?.reason ?? against;
   const considered = evaluation.rules.flatMap((rule) => [
     ...rule.grants
       .filter((grant) => grant.entitlement === verb)
-      .map((grant) => tellGrant(grant, { asked, holdings, exclusions })),
+      .map((grant) => tellGrant(grant, { asked, holdings, overruled, exclusions })),
     ...rule.deny
       .filter((deny) => deny.entitlement === verb)
       .map((deny) => tellDeny(facts, { evaluation, rule, deny }, asked)),
@@ -158,7 +159,10 @@ function isKept({ withheld }: AccessFacts, { userId, verb, exclusions }: KeptQue
 }
 
 /** What stands in no policy has no place in a file. */
-function tellEmergencies(verb: Entitlement, { holdings, exclusions }: Omit<Findings, "asked">): AccessReason[] {
+function tellEmergencies(
+  verb: Entitlement,
+  { holdings, exclusions }: Pick<Findings, "holdings" | "exclusions">,
+): AccessReason[] {
   const held = holdings.flatMap(({ reason }) => (reason.kind === "emergency" ? [reason] : []));
   const texts = held.map((reason) => {
     const until = reason.until?.toISOString() ?? "";
@@ -173,6 +177,8 @@ function tellEmergencies(verb: Entitlement, { holdings, exclusions }: Omit<Findi
 interface Findings {
   readonly asked: Asked;
   readonly holdings: readonly { readonly reason: Reason }[];
+  /** What would be held but for a deny, a ceiling or what excludes it. */
+  readonly overruled: readonly { readonly reason: Reason }[];
   readonly exclusions: readonly Exclusion[];
 }
 
@@ -186,13 +192,16 @@ const clipTexts: Record<Exclusion["cause"], string> = {
   rename: "is withheld until the rename is verified",
 };
 
-function tellGrant(grant: Grant, { asked: { user, verb }, holdings, exclusions }: Findings): AccessReason {
-  const holding = holdings.find(({ reason }) => reason.rule === grant.rule)?.reason;
+function tellGrant(grant: Grant, { asked: { user, verb }, holdings, overruled, exclusions }: Findings): AccessReason {
+  const ofGrant = ({ reason }: { readonly reason: Reason }): boolean => reason.rule === grant.rule;
+  const holding = holdings.find(ofGrant)?.reason;
   if (holding !== undefined) {
     const until = holding.until === null ? "" : ` until ${holding.until.toISOString()}`;
     const limited = grant.endpoints === null ? "" : ` at ${grant.endpoints.join(", ")}`;
     return told(holding, `grants ${verb} (${holding.kind})${until}${limited}`);
   }
+  const loser = overruled.find(ofGrant)?.reason;
+  if (loser !== undefined) return told(loser, `would grant ${verb} (${loser.kind})`);
   const exclusion = exclusions.find((each) => each.rule === grant.rule);
   if (exclusion !== undefined) return told(exclusion, clipTexts[exclusion.cause]);
   const { rule, file, line } = grant;
