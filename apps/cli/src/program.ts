@@ -78,15 +78,16 @@ function addPlanCommands(program: Command, context: CommandContext, done: Run): 
     .action(async (file, options) =>
       done(await (await import("./commands/plan.ts")).plan(context, { file, ...options })),
     );
+  // `plan` itself takes options that stand behind these, and gives their defaults.
   withConnection(plan.command("versions"))
     .description("policy versions, newest first: in force, waiting, refused, superseded")
-    .option("--limit <n>", "rows", parseLimit, 20)
+    .option("--limit <n>", "rows (default: 20)", parseLimit)
     .action(async (options) =>
       done(await (await import("./commands/policy-versions.ts")).list(context, { ...plan.opts(), ...options })),
     );
   withConnection(plan.command("show [version]"))
     .description("one version, by default the one that waits, and what it would do; exit 1 while it waits")
-    .option("--limit <n>", "changes shown, and scopes and users of each", parseLimit, 20)
+    .option("--limit <n>", "changes shown, and scopes and users of each (default: 20)", parseLimit)
     .action(async (version, options) =>
       done(
         await (await import("./commands/policy-versions.ts")).show(context, { ...plan.opts(), ...options, version }),

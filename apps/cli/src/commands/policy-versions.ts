@@ -24,7 +24,7 @@ interface VersionOptions extends Options {
 export async function list(context: CommandContext, options: Options): Promise<number> {
   const api = await connectApi(context, options);
   const { items } = await api.get(`/v1/policy/versions?limit=${options.limit}`, page(policyVersionItem));
-  if (options.json === true) writeJson(context, { items });
+  if (options.json === true) writeJson(context, items);
   else for (const version of items) for (const line of tellVersion(version)) writeLine(context.stdout, line);
   return EXIT.ok;
 }
