@@ -160,7 +160,8 @@ describe("groups", () => {
       await sql`select 1 from directory_users where id = ${user} for update`.execute(other);
       const answer = directory.request(okta, `PATCH /Groups/${id}`, add);
       await waitForLock();
-      // Each now waits for the other, the directory for longer: it is the one that PostgreSQL ends.
+      // Each now waits for the other. PostgreSQL ends the one that looks first, which this one does not.
+      await sql`set local deadlock_timeout = '60s'`.execute(other);
       await sql`select 1 from directory_groups where id = ${id} for update`.execute(other);
       return { patched: answer };
     });
