@@ -10,10 +10,11 @@ import {
 import type { Logger } from "@branchward/runtime";
 import {
   type ActivePolicy,
+  type AskedScope,
   type ActorResolution,
   addStrictName,
-  bindWaitingCheckouts,
   type BranchName,
+  type BranchRequest,
   endCheckoutsOf,
   ensurePolicyScopes,
   expireGrantsOf,
@@ -22,22 +23,21 @@ import {
   listBornOrEndedSince,
   listLiveBranchesOf,
   listLiveByNames,
-  lockNames,
+  listPolicyEndpoints,
   lockPairings,
-  lockPolicyShared,
+  lockPolicyAndNames,
   markReferencesStale,
   moveCheckout,
   moveCheckouts,
   moveGrants,
   narrowByRenaming,
   noteActor,
-  notify,
+  type NotedResolution,
   type Queryable,
-  recordHead,
   type Repository,
+  requestBranches,
   type RequestedScope,
   requestRevocations,
-  requestScopesOf,
   requestStaleScopesOf,
   saveIncarnations,
 } from "@branchward/store";
@@ -64,11 +64,13 @@ interface Effects {
   readonly touched: ReadonlyMap<string, string>;
   /** The incarnations whose registry entry changed. */
   readonly incarnations: readonly Incarnation[];
+  /** Of them those that got a new head and nothing else. */
+  readonly plainlyPushed: ReadonlySet<string>;
   /** An incarnation that somebody was seen on, without that anything changed. */
   readonly seen: string | null;
 }
 
-const NO_EFFECTS: Effects = { events: [], touched: new Map(), incarnations: [], seen: null };
+const NO_EFFECTS: Effects = { events: [], touched: new Map(), incarnations: [], plainlyPushed: new Set(), seen: null };
 
 /** A delivery that has a meaning, as it is recorded. */
 export interface Accepted {
@@ -78,54 +80,95 @@ export interface Accepted {
   readonly deliveryId: string;
   readonly receivedAt: Date;
   /** Whom the actor means; null where the delivery names none. */
-  readonly resolution: ActorResolution | null;
+  readonly resolution: NotedResolution | null;
   /** Where it is applied once more: the replay, and what of it is out of date and goes without effect. */
   readonly replay?: { readonly id: string; readonly stale: readonly RecordedEvent[] };
 }
 
 /** What is to be enqueued once the transaction is committed. */
 export interface Asked {
-  readonly scopes: readonly RequestedScope[];
+  readonly scopes: readonly AskedScope[];
   /** Incarnations that ended: their scopes go ahead of everything (rule C3). */
   readonly ended: readonly string[];
 }
 
 /** Applies a delivery; what it asks for is to be enqueued once the transaction is committed. */
 export async function applyDelivery(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Asked> {
-  await lockPolicyShared(trx);
-  const registry = await applyChanges(trx, deps, accepted);
+  const { repository } = accepted;
+  const refusal = refuseChanges(deps, accepted);
+  await lockPolicyAndNames(trx, repository.id, refusal === null ? listNames(accepted.delivery) : []);
+  const registry = await applyChanges(trx, deps, accepted, refusal);
   const checkout = await applyCheckout(trx, accepted);
   const events = [...registry.events, ...checkout.events, ...(accepted.replay?.stale ?? [])];
   await insertBranchEvents(trx, accepted.deliveryId, events, accepted.replay?.id);
-  const policy = await deps.activePolicy.find(trx);
-  const { repository } = accepted;
-  // Policy names repositories: under a new name every branch of it may be another's.
-  const others = repository.isRenamed ? await listLiveBranchesOf(trx, repository.id) : [];
-  for (const incarnation of [...others, ...registry.incarnations]) {
-    await ensurePolicyScopes(trx, policy, { repository: repository.name, incarnation, endpoints: deps.endpoints });
-  }
-  const renamed = others.map((branch) => [branch.id, "repository"] as const);
-  // Rows of scopes are locked last, in id order.
-  if (others.length > 0) await narrowByRenaming(trx, others);
-  const touched = await requestScopesOf(trx, new Map([...renamed, ...checkout.touched, ...registry.touched]));
+  const renamed = repository.isRenamed ? await applyNewLabel(trx, deps, repository) : [];
+  const reasons = new Map([...renamed, ...checkout.touched, ...registry.touched]);
+  const touched = await requestBranches(trx, await toRequests(trx, deps, { repository, registry, reasons }));
   const audited = checkout.seen === null ? [] : await requestStaleScopesOf(trx, checkout.seen, deps.minAuditIntervalMs);
-  const requested = [...touched, ...audited];
+  const requested = [...touched, ...audited.map((scope) => ({ ...scope, isCovered: false, restMs: 0 }))];
   await markReferencesStale(
     trx,
-    others.map((branch) => branch.id),
+    renamed.map(([id]) => id),
   );
-  for (const incarnation of registry.incarnations) {
-    const scopes = requested.filter((scope) => scope.incarnationId === incarnation.id);
-    await recordHead(trx, incarnation.id, incarnation.head, scopes);
-  }
   const ended = listEnded(registry.incarnations, requested);
   await requestRevocations(
     trx,
     ended.map(({ id, state }) => ({ kind: "incarnation", id, cause: state })),
   );
   await noteDeliveryActor(trx, accepted);
-  await notify(trx, "registry", "");
   return { scopes: requested, ended: ended.map(({ id }) => id) };
+}
+
+/** Policy names repositories: under a new name every branch of it may be another's. @returns why each is to be looked at */
+async function applyNewLabel(
+  trx: Queryable,
+  deps: ApplyDeps,
+  repository: Repository,
+): Promise<readonly (readonly [id: string, reason: string])[]> {
+  const policy = await deps.activePolicy.find(trx);
+  const branches = await listLiveBranchesOf(trx, repository.id);
+  for (const incarnation of branches) {
+    await ensurePolicyScopes(trx, policy, { repository: repository.name, incarnation, endpoints: deps.endpoints });
+  }
+  await narrowByRenaming(trx, branches);
+  return branches.map((branch) => [branch.id, "repository"]);
+}
+
+interface Requesting {
+  readonly repository: Repository;
+  readonly registry: Effects;
+  readonly reasons: ReadonlyMap<string, string>;
+}
+
+/** The scopes that changed branches must have, and the branches to look at again. */
+async function toRequests(
+  trx: Queryable,
+  deps: ApplyDeps,
+  { repository, registry, reasons }: Requesting,
+): Promise<readonly BranchRequest[]> {
+  const policy = registry.incarnations.length > 0 ? await deps.activePolicy.find(trx) : undefined;
+  const changed = new Map(registry.incarnations.map((incarnation) => [incarnation.id as string, incarnation]));
+  const others = [...reasons.keys()].filter((id) => !changed.has(id));
+  return [
+    ...[...changed.values()].map((incarnation) => ({
+      incarnationId: incarnation.id,
+      reason: reasons.get(incarnation.id) ?? null,
+      isPlainPush: registry.plainlyPushed.has(incarnation.id) && !repository.isRenamed,
+      endpoints: listPolicyEndpoints(policy, {
+        repository: repository.name,
+        incarnation,
+        endpoints: deps.endpoints,
+      }),
+      head: incarnation.head,
+    })),
+    ...others.map((incarnationId) => ({
+      incarnationId,
+      reason: reasons.get(incarnationId) ?? null,
+      isPlainPush: false,
+      endpoints: [],
+      head: undefined,
+    })),
+  ];
 }
 
 function listEnded(incarnations: readonly Incarnation[], requested: readonly RequestedScope[]): readonly Incarnation[] {
@@ -140,12 +183,16 @@ async function noteDeliveryActor(trx: Queryable, { source, delivery, resolution 
   await noteActor(trx, { source: source.name, actor: actor.key, resolution });
 }
 
-async function applyChanges(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Effects> {
+async function applyChanges(
+  trx: Queryable,
+  deps: ApplyDeps,
+  accepted: Accepted,
+  refusal: string | null,
+): Promise<Effects> {
   const { delivery } = accepted;
   if (delivery.changes.length === 0 && delivery.sightings.length === 0) return NO_EFFECTS;
-  const refusal = refuseChanges(deps, accepted);
   if (refusal !== null) return { ...NO_EFFECTS, events: delivery.changes.map((change) => toClaim(change, refusal)) };
-  const decision = await decide(trx, deps, accepted);
+  const { decision, plainlyPushed } = await decide(trx, deps, accepted);
   await saveIncarnations(trx, accepted.repository.id, decision.incarnations);
   for (const rename of decision.renames) {
     await addStrictName(trx, rename.incarnation, rename.from);
@@ -156,14 +203,12 @@ async function applyChanges(trx: Queryable, deps: ApplyDeps, accepted: Accepted)
   }
   for (const incarnation of decision.incarnations) {
     // A delete may yet turn out to be half of a rename: its checkouts stay, and give nothing while it is deleted (rule A6).
-    if (incarnation.state === "closed") {
-      await endCheckoutsOf(trx, incarnation.id);
-      await expireGrantsOf(trx, incarnation.id);
-    }
-    if (incarnation.state === "active") await bindWaitingCheckouts(trx, accepted.repository.id, incarnation);
+    if (incarnation.state !== "closed") continue;
+    await endCheckoutsOf(trx, incarnation.id);
+    await expireGrantsOf(trx, incarnation.id);
   }
   const { events, incarnations } = decision;
-  return { ...NO_EFFECTS, events, touched: toReasons(decision), incarnations };
+  return { ...NO_EFFECTS, events, touched: toReasons(decision), incarnations, plainlyPushed };
 }
 
 /** Only evidence of a server that may tell of refs, and that is the repository's authority, changes the registry (rules A1, A2). */
@@ -188,17 +233,31 @@ export function listNames({ changes, sightings, renames }: NormalizedDelivery): 
   return [...changes, ...sightings, ...renamed];
 }
 
-async function decide(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<RegistryDecision> {
+interface Decided {
+  readonly decision: RegistryDecision;
+  readonly plainlyPushed: ReadonlySet<string>;
+}
+
+async function decide(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Decided> {
   const { delivery, repository, receivedAt } = accepted;
-  const names = listNames(delivery);
-  await lockNames(trx, repository.id, names);
-  const live = await listLiveByNames(trx, repository.id, names);
-  if (!mayPair(delivery, live)) return decideWith(deps, accepted, live);
+  const live = await listLiveByNames(trx, repository.id, listNames(delivery));
+  if (!mayPair(delivery, live)) {
+    const decision = decideWith(deps, accepted, live);
+    return { decision, plainlyPushed: listPlainlyPushed(decision, live) };
+  }
   await lockPairings(trx, repository.id, toPairingKeys(delivery, live));
   const since = new Date(receivedAt.getTime() - deps.pairingWindowMs);
   const recent = await listBornOrEndedSince(trx, repository.id, since);
   const known = new Map([...live, ...recent].map((incarnation) => [incarnation.id, incarnation]));
-  return decideWith(deps, accepted, [...known.values()]);
+  return { decision: decideWith(deps, accepted, [...known.values()]), plainlyPushed: new Set() };
+}
+
+function listPlainlyPushed({ events }: RegistryDecision, live: readonly Incarnation[]): ReadonlySet<string> {
+  const active = new Set<string>(live.filter(({ state }) => state === "active").map(({ id }) => id));
+  const pushed = events.filter(({ kind, note }) => kind === "push" && note === null);
+  return new Set(
+    pushed.flatMap(({ incarnation }) => (incarnation !== null && active.has(incarnation) ? [incarnation] : [])),
+  );
 }
 
 function decideWith(deps: ApplyDeps, accepted: Accepted, incarnations: readonly Incarnation[]): RegistryDecision {

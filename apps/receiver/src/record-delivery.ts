@@ -3,11 +3,13 @@ import type { NormalizedDelivery } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import {
-  type ActorResolution,
+  type AskedScope,
+  createNotifier,
   type Database,
   type EnrolledAgent,
   type IdentitySource,
   insertDelivery,
+  type NotedResolution,
   type Queryable,
   resolveActor,
   resolveRepository,
@@ -37,26 +39,43 @@ export type RecordDelivery = (input: RecordInput) => Promise<Receipt>;
 
 /** Records deliveries and, once they are committed, enqueues what they ask for. */
 export function createRecordDelivery(deps: RecordDeps): RecordDelivery {
+  const followUp = createFollowUp(deps);
   return async (input) => {
     const { receipt, asked } = await deps.db.transaction().execute((trx) => recordIn(trx, deps, input));
-    enqueue(deps, asked);
+    followUp(asked);
     return receipt;
   };
 }
 
-/** Asks for runs; the record is committed, so that what fails here the sweeper finds. */
-export function enqueue({ queues, log }: Pick<RecordDeps, "queues" | "log">, { scopes, ended }: Asked): void {
-  for (const id of ended) {
+/** An add may be lost; who asks again after this long adds once more, and does not leave it to the sweeper. */
+const TRUST_ADDED_MS = 5_000;
+const MAX_REMEMBERED = 10_000;
+
+/** Tells who listens, and asks for runs, once the record is committed: what fails here is found by who looks by itself. */
+export function createFollowUp({ db, queues, log }: RecordDeps): (asked: Asked) => void {
+  const notifier = createNotifier(db, (error) => log.warn({ err: error }, "listeners were not told"));
+  const added = new Map<string, number>();
+  function enqueueRevocation(id: string): void {
     queues
       .enqueueRevocation({ kind: "incarnation", id })
       .catch((error: unknown) => log.warn({ err: error, incarnationId: id }, "enqueue failed; the sweeper will"));
   }
-  for (const { id, endpoint, incarnationId } of scopes) {
-    if (ended.includes(incarnationId)) continue;
-    queues
-      .enqueueReconcile({ scopeId: id, endpoint, lane: "event" })
-      .catch((error: unknown) => log.warn({ err: error, scopeId: id }, "enqueue failed; the sweeper will"));
+  function enqueueScope({ id, endpoint, isCovered, restMs }: AskedScope): void {
+    const now = performance.now();
+    // The job that this process added for the push before waits, or runs and looks again when it has ended.
+    if (isCovered && now - (added.get(id) ?? -Infinity) < TRUST_ADDED_MS) return;
+    if (added.size >= MAX_REMEMBERED) added.clear();
+    added.set(id, now);
+    queues.enqueueReconcile({ scopeId: id, endpoint, lane: "event", delayMs: restMs }).catch((error: unknown) => {
+      added.delete(id);
+      log.warn({ err: error, scopeId: id }, "enqueue failed; the sweeper will");
+    });
   }
+  return ({ scopes, ended }) => {
+    notifier.notifySoon("registry");
+    ended.forEach(enqueueRevocation);
+    scopes.filter(({ incarnationId }) => !ended.includes(incarnationId)).forEach(enqueueScope);
+  };
 }
 
 const NOTHING_ASKED: Asked = { scopes: [], ended: [] };
@@ -115,10 +134,10 @@ export async function resolveDeliveryActor(
     readonly delivery: NormalizedDelivery;
     readonly agent: EnrolledAgent | null;
   },
-): Promise<ActorResolution | null> {
+): Promise<NotedResolution | null> {
   if (agent !== null) {
     const { userId, userName, active } = agent;
-    return { state: active ? "known" : "inactive", userId, userName };
+    return { state: active ? "known" : "inactive", userId, userName, isNoted: false };
   }
   return delivery.actor === null ? null : resolveActor(trx, { source, actor: delivery.actor });
 }

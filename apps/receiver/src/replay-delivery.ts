@@ -10,8 +10,7 @@ import {
   hasCheckoutSince,
   insertReplay,
   listNamesChangedSince,
-  lockNames,
-  lockPolicyShared,
+  lockPolicyAndNames,
   type Queryable,
   type Replay,
   resolveRepository,
@@ -20,7 +19,7 @@ import {
 } from "@branchward/store";
 import { applyDelivery, type Asked, listNames, type RecordedEvent } from "./apply-delivery.ts";
 import { bindToAgent, type Source } from "./receive-delivery.ts";
-import { enqueue, type RecordDeps, resolveDeliveryActor } from "./record-delivery.ts";
+import { createFollowUp, type RecordDeps, resolveDeliveryActor } from "./record-delivery.ts";
 
 export interface ReplayDeps extends RecordDeps {
   readonly sources: ReadonlyMap<string, Omit<Source, "secrets">>;
@@ -49,6 +48,7 @@ export type ReplayDelivery = (request: ReplayRequest) => Promise<ReplayReceipt>;
  * (`unknown_source`) or the id names another replay (`replay_exists`).
  */
 export function createReplayDelivery(deps: ReplayDeps): ReplayDelivery {
+  const followUp = createFollowUp(deps);
   return async (request) => {
     const stored = await findDelivery(deps.db, request.deliveryId);
     if (stored === undefined) throw new NotFoundError(`no delivery has the id ${request.deliveryId}`);
@@ -64,7 +64,7 @@ export function createReplayDelivery(deps: ReplayDeps): ReplayDelivery {
     const { receipt, asked } = await deps.db
       .transaction()
       .execute((trx) => replayIn(trx, deps, { request, stored, source, delivery, agent }));
-    if (asked !== null) enqueue(deps, asked);
+    if (asked !== null) followUp(asked);
     return receipt;
   };
 }
@@ -127,8 +127,7 @@ async function withoutStale(
   repositoryId: string,
 ): Promise<{ readonly delivery: NormalizedDelivery; readonly stale: readonly RecordedEvent[] }> {
   // In the order in which applying takes them, so that no delivery comes between the look and the change.
-  await lockPolicyShared(trx);
-  await lockNames(trx, repositoryId, listNames(delivery));
+  await lockPolicyAndNames(trx, repositoryId, listNames(delivery));
   const later = await listNamesChangedSince(trx, repositoryId, stored.seq);
   const isLater = (refType: string, name: string) =>
     later.some((changed) => changed.refType === refType && changed.name === name);

@@ -195,6 +195,44 @@ describe.each(["postgres", "redis"] as const)("the queue on %s", (kind) => {
     await vi.waitFor(() => expect(runs.filter((run) => run === swept)).toHaveLength(2));
   });
 
+  it("lets a run wait, and ends the wait for an add that may not", async () => {
+    const [resting, hurried] = [randomUUID(), randomUUID()];
+    const runs: string[] = [];
+    await start({ "scope.reconcile": async ({ scopeId }) => void runs.push(scopeId) });
+    await context.queues.enqueueReconcile({ ...event(resting), delayMs: 3_600_000 });
+    await context.queues.enqueueReconcile({ ...event(hurried), delayMs: 3_600_000 });
+    await context.queues.enqueueReconcile(event(hurried));
+    await vi.waitFor(() => expect(runs).toEqual([hurried]));
+    expect((await context.queues.countJobs()).get("reconcile-a")).toMatchObject({ delayed: 1 });
+  });
+
+  it("lets the run wait that follows one, when the one that runs asks for it", async () => {
+    const scopeId = randomUUID();
+    const runs: string[] = [];
+    await start({
+      "scope.reconcile": async () => {
+        runs.push(scopeId);
+        if (runs.length === 1) await context.queues.enqueueReconcile({ ...event(scopeId), delayMs: 3_600_000 });
+      },
+    });
+    await context.queues.enqueueReconcile(event(scopeId));
+    await vi.waitFor(async () =>
+      expect((await context.queues.countJobs()).get("reconcile-a")).toMatchObject({ delayed: 1, active: 0 }),
+    );
+    expect(runs).toHaveLength(1);
+    await context.queues.enqueueReconcile(event(scopeId));
+    await vi.waitFor(() => expect(runs).toHaveLength(2));
+  });
+
+  it("runs ahead of its wait for whom CI waits", async () => {
+    const scopeId = randomUUID();
+    const runs: string[] = [];
+    await start({ "scope.reconcile": async (payload) => void runs.push(payload.scopeId) });
+    await context.queues.enqueueReconcile({ ...event(scopeId), delayMs: 3_600_000 });
+    await context.queues.enqueueReconcile({ scopeId, endpoint: "a", lane: "ci" });
+    await vi.waitFor(() => expect(runs).toEqual([scopeId]));
+  });
+
   it("keeps one wake per scope, moved by the later call", async () => {
     const scopeId = randomUUID();
     const woken: string[] = [];

@@ -15,6 +15,8 @@ export interface ReconcileRequest {
   readonly scopeId: string;
   readonly endpoint: string;
   readonly lane: Lane;
+  /** How long the run may wait; a later add that may not ends the wait. None where left out. */
+  readonly delayMs?: number;
 }
 
 /** Whose access ends. */
@@ -29,7 +31,7 @@ export interface AccountRequest {
 }
 
 export interface Queues extends AsyncDisposable {
-  /** Joins a job of the same lane that waits, follows one that runs, and ends a back-off. */
+  /** Joins a job of the same lane that waits, follows one that runs, and ends a back-off or moves a delay. */
   enqueueReconcile(request: ReconcileRequest): Promise<void>;
   /** As the sweeper does it: joins whatever job there is and leaves a back-off alone. */
   enqueueMissing(request: ReconcileRequest): Promise<void>;
@@ -69,12 +71,13 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
   const system = backend.createQueue(SYSTEM_QUEUE);
   const revocations = backend.createQueue(REVOCATION_QUEUE);
 
-  async function addReconcile({ scopeId, endpoint, lane }: ReconcileRequest, reschedule: boolean): Promise<void> {
+  async function addReconcile(request: ReconcileRequest, reschedule: boolean): Promise<void> {
+    const { scopeId, endpoint, lane, delayMs = 0 } = request;
     const queue = reconcile.get(endpoint);
     // An endpoint retired from the configuration: its scopes stay recorded, nothing runs for them.
     if (queue === undefined) return;
     const deduplication = { id: `${lane}-${scopeId}`, keepLastIfActive: true, ...(reschedule ? { reschedule } : {}) };
-    const options = jobOptions("scope.reconcile", { priority: LANE_PRIORITY[lane], deduplication });
+    const options = jobOptions("scope.reconcile", { priority: LANE_PRIORITY[lane], delay: delayMs, deduplication });
     await queue.add("scope.reconcile", { v: 1, scopeId }, options);
   }
 

@@ -16,6 +16,7 @@ import { listEmergencies } from "./emergency-grants.ts";
 import { listWithheldOf } from "./guards.ts";
 import type { BranchRow } from "./incarnations.ts";
 import { resolveReferences } from "./policy-bindings.ts";
+import { prepared } from "./prepared-statements.ts";
 
 export interface AccessQuestion {
   readonly policy: Policy;
@@ -70,7 +71,7 @@ async function loadHeld(db: Queryable, incarnationId: string): Promise<ReadonlyM
 
 /** Now, by the clock of the database. */
 export async function readClock(db: Queryable): Promise<Date> {
-  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db);
+  const { rows } = await sql<{ now: Date }>`${prepared}select clock_timestamp() as now`.execute(db);
   const [row] = rows;
   if (row === undefined) throw new Error("the database told no time");
   return row.now;

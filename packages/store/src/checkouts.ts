@@ -1,9 +1,10 @@
 /** Where working copies are (rule B6): one open row each, ended when the working copy moves on. */
-import type { CheckoutClaim, RefType, Trust, UserId } from "@branchward/core";
-import { sql } from "kysely";
+import type { CheckoutClaim, Trust, UserId } from "@branchward/core";
+import { type RawBuilder, sql } from "kysely";
 import { uuidv7 } from "uuidv7";
 import type { Queryable } from "./database.ts";
 import { nameKey } from "./name-key.ts";
+import { prepared } from "./prepared-statements.ts";
 
 export interface CheckoutEvent {
   readonly repositoryId: string;
@@ -122,20 +123,18 @@ async function startCheckout(
     .execute();
 }
 
-/** Binds working copies that were on a name before the registry knew it. */
-export async function bindWaitingCheckouts(
-  trx: Queryable,
+/** What binds working copies that were on a name before the registry knew it, to these that bear the names now. */
+export function bindWaitingCheckouts(
   repositoryId: string,
-  incarnation: { readonly id: string; readonly refType: RefType; readonly name: string },
-): Promise<void> {
-  await trx
-    .updateTable("checkouts")
-    .set({ incarnation_id: incarnation.id })
-    .where("repository_id", "=", repositoryId)
-    .where("name_key", "=", nameKey(incarnation.refType, incarnation.name))
-    .where("incarnation_id", "is", null)
-    .where("ended_at", "is", null)
-    .execute();
+  incarnations: readonly { readonly id: string; readonly name_key: string }[],
+): RawBuilder<object> {
+  return sql`
+    update checkouts set incarnation_id = known.id
+    from unnest(
+      ${incarnations.map(({ id }) => id)}::uuid[], ${incarnations.map((known) => known.name_key)}::text[]
+    ) as known (id, name_key)
+    where repository_id = ${repositoryId} and checkouts.name_key = known.name_key
+      and incarnation_id is null and ended_at is null`;
 }
 
 /** Moves the working copies of an incarnation that was merged into another (rule A5). */
@@ -202,6 +201,7 @@ export async function listLeftCheckouts(
     .where("ended_at", ">", sql<Date>`now() - ${LEFT_FOR}::interval`)
     .orderBy("user_id")
     .orderBy("ended_at", "desc")
+    .modifyEnd(prepared)
     .execute();
   return rows;
 }
@@ -215,6 +215,7 @@ export async function listOpenCheckouts(db: Queryable, incarnationId: string): P
     .where("user_id", "is not", null)
     .where("ended_at", "is", null)
     .orderBy("started_at")
+    .modifyEnd(prepared)
     .execute();
   return rows;
 }

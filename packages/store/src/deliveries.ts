@@ -2,6 +2,7 @@ import type { BranchEvent, DeliveryId, RefType, UserId } from "@branchward/core"
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
 import { containing } from "./like-pattern.ts";
+import { prepared } from "./prepared-statements.ts";
 
 export interface NewDelivery {
   readonly id: string;
@@ -36,6 +37,7 @@ export async function insertDelivery(
 > {
   const inserted = await trx
     .insertInto("deliveries")
+    .modifyEnd(prepared)
     .values({
       id: delivery.id,
       source: delivery.source,
@@ -95,7 +97,8 @@ export async function insertBranchEvents(
     note: event.note,
     replay_id: replayId,
   }));
-  await trx.insertInto("branch_events").values(rows).execute();
+  const insert = trx.insertInto("branch_events").values(rows);
+  await (rows.length === 1 ? insert.modifyEnd(prepared) : insert).execute();
 }
 
 export interface DeliveryRow {

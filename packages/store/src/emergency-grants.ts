@@ -3,6 +3,7 @@ import type { EmergencyGrant, Entitlement, RefType, UserId } from "@branchward/c
 import { sql } from "kysely";
 import { uuidv7 } from "uuidv7";
 import type { Queryable } from "./database.ts";
+import { prepared } from "./prepared-statements.ts";
 
 export type GrantState = "requested" | "approved" | "expired" | "revoked" | "rejected";
 
@@ -189,7 +190,7 @@ export async function expireGrants(db: Queryable): Promise<number> {
  * since that they ended is why somebody loses (rule C1).
  */
 export async function listEmergencies(db: Queryable, incarnationId: string): Promise<readonly EmergencyGrant[]> {
-  const { rows } = await sql<EmergencyGrant>`
+  const { rows } = await sql<EmergencyGrant>`${prepared}
     select distinct on (user_id, entitlement)
       id, user_id as "userId", entitlement, decided_by as "approvedBy", least(expires_at, ended_at) as until
     from emergency_grants

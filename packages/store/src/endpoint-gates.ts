@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import type { Database, Queryable } from "./database.ts";
 import { raiseFinding, resolveFinding } from "./findings.ts";
+import { prepared } from "./prepared-statements.ts";
 
 export type BreakerState = "closed" | "open" | "half-open";
 
@@ -17,7 +18,7 @@ const OPEN_FINDING = "endpoint-open";
 
 /** How the gate of an endpoint stands; closed breaker and unblocked where nothing was recorded. */
 export async function findEndpointGate(db: Queryable, endpoint: string): Promise<EndpointGate> {
-  const { rows } = await sql<EndpointGate>`
+  const { rows } = await sql<EndpointGate>`${prepared}
     select breaker,
       ${remainingMs("blocked_until")} as "blockedForMs",
       ${remainingMs("probe_at")} as "probeInMs"

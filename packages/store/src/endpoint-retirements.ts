@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
 import { raiseFinding, resolveFinding } from "./findings.ts";
+import { prepared } from "./prepared-statements.ts";
 import { type RequestedScope, requestScopes } from "./scopes.ts";
 
 /** `remove`: the groups are emptied and deleted there; `leave`: they stay, and are no longer ours. */
@@ -70,6 +71,7 @@ export async function findRetirementMode(db: Queryable, endpoint: string): Promi
     .selectFrom("endpoint_states")
     .select("retirement")
     .where("endpoint", "=", endpoint)
+    .modifyEnd(prepared)
     .executeTakeFirst();
   return row?.retirement ?? undefined;
 }

@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import type { Database, Queryable } from "./database.ts";
 import type { Lease } from "./leases.ts";
 import { beginning } from "./like-pattern.ts";
+import { prepared } from "./prepared-statements.ts";
 import { type RequestedScope, requestScopes } from "./scopes.ts";
 
 export interface GroupBinding {
@@ -34,6 +35,7 @@ export async function listGroupBindings(db: Queryable, scopeId: string): Promise
     ])
     .where("scope_id", "=", scopeId)
     .orderBy("entitlement")
+    .modifyEnd(prepared)
     .execute();
 }
 
@@ -91,9 +93,8 @@ export async function saveGroupBindings(
   { groups, undecided }: { readonly groups: readonly GroupBinding[]; readonly undecided: readonly string[] },
 ): Promise<void> {
   const kept = [...groups.map((group) => group.entitlement), ...undecided];
-  let forget = trx.deleteFrom("entitlement_groups").where("scope_id", "=", scopeId);
-  if (kept.length > 0) forget = forget.where("entitlement", "not in", kept);
-  await forget.execute();
+  await sql`${prepared}
+    delete from entitlement_groups where scope_id = ${scopeId} and entitlement <> all (${kept}::text[])`.execute(trx);
   if (groups.length === 0) return;
   await trx
     .insertInto("entitlement_groups")

@@ -2,6 +2,7 @@
 import type { Guards, GuardedGroup, UserId } from "@branchward/core";
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
+import { prepared } from "./prepared-statements.ts";
 
 interface CountRow {
   readonly key: string;
@@ -185,7 +186,7 @@ export async function listWithheldOf(
   db: Queryable,
   incarnationId: string,
 ): Promise<readonly { readonly entitlement: string; readonly userId: UserId }[]> {
-  const { rows } = await sql<{ entitlement: string; userId: UserId }>`
+  const { rows } = await sql<{ entitlement: string; userId: UserId }>`${prepared}
     select distinct entitlement, user_id as "userId"
     from withheld_removals join scopes on scopes.id = scope_id
     where incarnation_id = ${incarnationId} and user_id is not null`.execute(db);

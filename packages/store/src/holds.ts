@@ -4,6 +4,7 @@ import { sql } from "kysely";
 import { uuidv7 } from "uuidv7";
 import type { Queryable } from "./database.ts";
 import { raiseFinding, resolveFinding } from "./findings.ts";
+import { prepared } from "./prepared-statements.ts";
 import { type RequestedScope, requestScopes } from "./scopes.ts";
 
 /** A hold that stands on a scope. */
@@ -35,6 +36,7 @@ export async function findHold(db: Queryable, scope: HeldScope): Promise<Standin
     .where((where) => where.or([where("endpoint", "is", null), where("endpoint", "=", scope.endpoint)]))
     .orderBy("until_at", "desc")
     .limit(1)
+    .modifyEnd(prepared)
     .executeTakeFirst();
   return row ?? null;
 }

@@ -14,16 +14,6 @@ export interface IdentityLink {
   readonly linkedAt: Date;
 }
 
-export async function findLinkedUser(db: Queryable, source: string, actor: string): Promise<UserId | undefined> {
-  const row = await db
-    .selectFrom("identity_links")
-    .select(sql<UserId>`user_id`.as("userId"))
-    .where("source", "=", source)
-    .where("actor", "=", actor)
-    .executeTakeFirst();
-  return row?.userId;
-}
-
 /** All of them, or those of one source, by source and actor. */
 export async function listLinks(db: Queryable, source?: string): Promise<readonly IdentityLink[]> {
   let query = db

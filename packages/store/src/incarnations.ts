@@ -1,13 +1,40 @@
 import type { BranchState, Incarnation, IncarnationId, RefType, RegistryDecision } from "@branchward/core";
 import type { Selectable } from "kysely";
 import { sql } from "kysely";
+import { bindWaitingCheckouts } from "./checkouts.ts";
 import type { Queryable } from "./database.ts";
 import { containing } from "./like-pattern.ts";
 import type { BranchName } from "./locks.ts";
 import { nameKey } from "./name-key.ts";
+import { prepared } from "./prepared-statements.ts";
 import type { IncarnationsTable } from "./tables.ts";
 
-type IncarnationRow = Selectable<IncarnationsTable>;
+/** One by one, since statements that read them are prepared. */
+const COLUMNS = [
+  "incarnations.id",
+  "incarnations.seq",
+  "incarnations.repository_id",
+  "incarnations.ref_type",
+  "incarnations.name",
+  "incarnations.state",
+  "incarnations.suspect",
+  "incarnations.head",
+  "incarnations.previous_names",
+  "incarnations.merged_into",
+  "incarnations.born_at",
+  "incarnations.born_of",
+  "incarnations.ended_at",
+  "incarnations.born_group",
+  "incarnations.born_by",
+  "incarnations.ended_group",
+  "incarnations.ended_by",
+  "incarnations.evidence_at",
+] as const;
+
+type IncarnationRow = Pick<
+  Selectable<IncarnationsTable>,
+  (typeof COLUMNS)[number] extends `incarnations.${infer Column}` ? Column : never
+>;
 
 function toIncarnation(row: IncarnationRow): Incarnation {
   return {
@@ -40,10 +67,11 @@ export async function listLiveByNames(
   const keys = names.map(({ refType, name }) => nameKey(refType, name));
   const rows = await trx
     .selectFrom("incarnations")
-    .selectAll()
+    .select(COLUMNS)
     .where("repository_id", "=", repositoryId)
-    .where("name_key", "in", keys)
-    .where("state", "<>", "deleted")
+    .where(sql<boolean>`name_key = any(${keys}::text[])`)
+    .where(sql<boolean>`state <> 'deleted'`)
+    .modifyEnd(prepared)
     .execute();
   return rows.map(toIncarnation);
 }
@@ -56,14 +84,17 @@ export async function listBornOrEndedSince(
 ): Promise<readonly Incarnation[]> {
   const rows = await trx
     .selectFrom("incarnations")
-    .selectAll()
+    .select(COLUMNS)
     .where("repository_id", "=", repositoryId)
     .where((where) => where.or([where("born_at", ">=", since), where("ended_at", ">=", since)]))
     .execute();
   return rows.map(toIncarnation);
 }
 
-/** Writes what the registry decided. Ended ones go first, so that a name is free before another takes it. */
+/**
+ * Writes what the registry decided, and binds working copies that were on a name before the registry knew it.
+ * Ended ones go first, so that a name is free before another takes it.
+ */
 export async function saveIncarnations(
   trx: Queryable,
   repositoryId: string,
@@ -97,7 +128,9 @@ async function upsertIncarnations(trx: Queryable, repositoryId: string, batch: r
     ended_by: incarnation.endedBy,
     evidence_at: incarnation.evidenceAt,
   }));
-  await trx
+  const active = rows.filter(({ state }) => state === "active");
+  const upsert = trx
+    .with("bound", () => sql<object>`(${bindWaitingCheckouts(repositoryId, active)})`)
     .insertInto("incarnations")
     .values(rows)
     .onConflict((conflict) =>
@@ -115,8 +148,8 @@ async function upsertIncarnations(trx: Queryable, repositoryId: string, batch: r
         evidence_at: eb.ref("excluded.evidence_at"),
         updated_at: sql<Date>`now()`,
       })),
-    )
-    .execute();
+    );
+  await (rows.length === 1 ? upsert.modifyEnd(prepared) : upsert).execute();
 }
 
 export interface BranchRow extends Incarnation {
@@ -130,7 +163,7 @@ function selectBranches(db: Queryable) {
   return db
     .selectFrom("incarnations")
     .innerJoin("repositories", "repositories.id", "incarnations.repository_id")
-    .selectAll("incarnations")
+    .select(COLUMNS)
     .select(["repositories.name as repository_name", "repositories.vcs as vcs"]);
 }
 
@@ -192,7 +225,7 @@ export async function listIncarnationsOf(db: Queryable, branch: BranchRow): Prom
 
 /** The branch with this id; an id merged into another answers with the survivor (rule A5). */
 export async function findBranch(db: Queryable, id: string): Promise<BranchRow | undefined> {
-  const row = await selectBranches(db).where("incarnations.id", "=", id).executeTakeFirst();
+  const row = await selectBranches(db).where("incarnations.id", "=", id).modifyEnd(prepared).executeTakeFirst();
   if (row === undefined) return undefined;
   return row.merged_into === null ? toBranchRow(row) : findBranch(db, row.merged_into);
 }

@@ -63,11 +63,11 @@ export {
   type IdentitySource,
   matchIdentity,
   noteActor,
+  type NotedResolution,
   resolveActor,
 } from "./actors.ts";
 export { branchEntitlementSchema } from "./branch-entitlement.ts";
 export {
-  bindWaitingCheckouts,
   type CheckoutEvent,
   type CheckoutMove,
   endCheckoutsOf,
@@ -191,14 +191,13 @@ export {
 export {
   assignCheckouts,
   deleteLink,
-  findLinkedUser,
   type IdentityLink,
   listLinks,
   type NewLink,
   upsertLink,
 } from "./identity-links.ts";
 export { resolveUnmentioned, saveScopeFindings, settleScopeFindings } from "./scope-findings.ts";
-export { findHead, type HeadRequest, recordHead } from "./heads.ts";
+export { findHead, type HeadRequest } from "./heads.ts";
 export {
   type BranchFilter,
   type BranchRow,
@@ -258,10 +257,24 @@ export {
   type LiveRowType,
   listLiveRows,
 } from "./live-rows.ts";
-export { type BranchName, lockGuards, lockNames, lockPairings, lockPolicy, lockPolicyShared } from "./locks.ts";
+export {
+  type BranchName,
+  lockGuards,
+  lockPairings,
+  lockPolicy,
+  lockPolicyAndNames,
+  lockPolicyShared,
+} from "./locks.ts";
 export type { MemberSet, SyncMember } from "./member-sets.ts";
 export { listPendingMigrations, migrateStore } from "./migrate.ts";
-export { type Channel, type Notifications, notify, openNotifications } from "./notifications.ts";
+export {
+  type Channel,
+  createNotifier,
+  type Notifications,
+  type Notifier,
+  notify,
+  openNotifications,
+} from "./notifications.ts";
 export {
   bindReference,
   bindReferences,
@@ -275,7 +288,9 @@ export {
   type PolicyBinding,
   resolveReferences,
 } from "./policy-bindings.ts";
-export { ensurePolicyScopes, type ScopeMaking } from "./policy-scopes.ts";
+export { type AskedScope, type BranchRequest, requestBranches } from "./request-branches.ts";
+export { findRest } from "./rests.ts";
+export { ensurePolicyScopes, listPolicyEndpoints, type ScopeMaking } from "./policy-scopes.ts";
 export { approvePolicy, type PolicyApproval, rejectPolicy } from "./decide-policy.ts";
 export type { PlannedBinding } from "./policy-plan/load-plan-facts.ts";
 export { type MadePolicyPlan, makePolicyPlan } from "./policy-plan/make-policy-plan.ts";
@@ -337,12 +352,9 @@ export {
 } from "./leases.ts";
 export {
   ensureScopes,
-  addStrictName,
   type DueScope,
   listScopesOf,
-  listStrictNames,
   listUnreconciled,
-  narrowByRenaming,
   type RequestedScope,
   requestDueScope,
   requestDueScopes,
@@ -408,3 +420,4 @@ export {
   type UserAccessQuestion,
   type UserBranchFacts,
 } from "./user-access-facts.ts";
+export { addStrictName, listStrictNames, narrowByRenaming } from "./strict-names.ts";

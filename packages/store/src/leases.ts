@@ -2,6 +2,7 @@
 import type { Verdict } from "@branchward/core";
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
+import { prepared } from "./prepared-statements.ts";
 import type { DueReason } from "./tables.ts";
 
 /** A held lease. Its token guards every row that the holder records (rule C4). */
@@ -43,7 +44,7 @@ async function takeLease(
   scopeId: string,
   { holder, leaseMs, isForced }: LeaseRequest & { readonly isForced: boolean },
 ): Promise<Lease | undefined> {
-  const { rows } = await sql<Lease>`
+  const { rows } = await sql<Lease>`${prepared}
     with was as (
       select id, lease_until from scopes
       where id = ${scopeId} and (${isForced} or lease_until is null or lease_until < now())
@@ -142,6 +143,7 @@ export async function settleScope(
         case when due_at is not null then greatest(0, ceil(extract(epoch from due_at - now()) * 1000))::float8 end
       `.as("dueInMs"),
     ])
+    .modifyEnd(prepared)
     .executeTakeFirst();
 }
 

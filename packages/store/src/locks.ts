@@ -7,6 +7,7 @@ import { setTimeout } from "node:timers/promises";
 import { type RefType, type RepositoryClaim, UnavailableError } from "@branchward/core";
 import { sql } from "kysely";
 import type { Database, Queryable } from "./database.ts";
+import { prepared } from "./prepared-statements.ts";
 
 const POLICY_LOCK = 7_190_001;
 const GUARDS_LOCK = 7_190_002;
@@ -14,6 +15,20 @@ const GUARDS_LOCK = 7_190_002;
 /** Held by whoever makes scopes from the active policy, so that no activation slips between reading and writing. */
 export async function lockPolicyShared(trx: Queryable): Promise<void> {
   await sql`select pg_advisory_xact_lock_shared(${POLICY_LOCK})`.execute(trx);
+}
+
+/** As `lockPolicyShared`; then serialises what happens to these names of one repository. In one round trip. */
+export async function lockPolicyAndNames(
+  trx: Queryable,
+  repositoryId: string,
+  names: readonly BranchName[],
+): Promise<void> {
+  const keys = toLockKeys(toNameKeys(repositoryId, names));
+  // What is selected is reckoned from left to right: the policy first.
+  await sql`${prepared}
+    select
+      pg_advisory_xact_lock_shared(${POLICY_LOCK}),
+      (select count(pg_advisory_xact_lock(key)) from unnest(${keys}::bigint[]) as key)`.execute(trx);
 }
 
 /** Held by the one who leads a proposed version through its plan; of the connection, not of a transaction. */
@@ -63,12 +78,8 @@ export interface BranchName {
   readonly name: string;
 }
 
-/** Serialises what happens to these names of one repository. */
-export async function lockNames(trx: Queryable, repositoryId: string, names: readonly BranchName[]): Promise<void> {
-  await lockKeys(
-    trx,
-    names.map(({ refType, name }) => ["name", repositoryId, refType, name]),
-  );
+function toNameKeys(repositoryId: string, names: readonly BranchName[]): readonly (readonly string[])[] {
+  return names.map(({ refType, name }) => ["name", repositoryId, refType, name]);
 }
 
 /** Serialises the halves of possible renames: changes at one revision, or of one push. */
@@ -94,9 +105,15 @@ export async function lockRepositoryClaim(
 
 async function lockKeys(trx: Queryable, keys: readonly (readonly string[])[]): Promise<void> {
   if (keys.length === 0) return;
+  await sql`${prepared}select pg_advisory_xact_lock(key) from unnest(${toLockKeys(keys)}::bigint[]) as key`.execute(
+    trx,
+  );
+}
+
+/** In ascending order, each once. */
+function toLockKeys(keys: readonly (readonly string[])[]): string[] {
   const numbers = [...new Set(keys.map((key) => toLockKey(key.join("\0"))))].toSorted((a, b) => (a < b ? -1 : 1));
-  const list = numbers.map(String);
-  await sql`select pg_advisory_xact_lock(key) from unnest(${list}::bigint[]) as key`.execute(trx);
+  return numbers.map(String);
 }
 
 function toLockKey(text: string): bigint {

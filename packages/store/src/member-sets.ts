@@ -1,6 +1,7 @@
 /** Members that a run found as they ought to be: content-addressed, since most runs find what the run before them found. */
 import { createHash } from "node:crypto";
 import type { Queryable } from "./database.ts";
+import { prepared } from "./prepared-statements.ts";
 
 export interface SyncMember {
   /** The endpoint's id. */
@@ -55,6 +56,7 @@ export async function saveMemberSets(trx: Queryable, sets: readonly MemberSet[])
     .insertInto("member_sets")
     .values({ digest, groups })
     .onConflict((conflict) => conflict.column("digest").doNothing())
+    .modifyEnd(prepared)
     .execute();
   return digest;
 }

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
 import type { Lease } from "./leases.ts";
+import { prepared } from "./prepared-statements.ts";
 
 export interface MergedScope {
   readonly scopeId: string;
@@ -25,5 +26,6 @@ export async function listMergedScopes(
       ]),
     )
     .orderBy("scopes.id")
+    .modifyEnd(prepared)
     .execute();
 }

@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import pg from "pg";
 import type { Queryable } from "./database.ts";
+import { prepared } from "./prepared-statements.ts";
 
 /** Channels: `scopes` a verdict changed, `registry` a delivery was recorded; payload an incarnation id or empty. */
 export type Channel = "scopes" | "registry";
@@ -10,7 +11,38 @@ const PREFIX = "branchward_";
 const RECONNECT_MS = 1_000;
 
 export async function notify(trx: Queryable, channel: Channel, payload: string): Promise<void> {
-  await sql`select pg_notify(${PREFIX + channel}, ${payload})`.execute(trx);
+  await sql`${prepared}select pg_notify(${PREFIX + channel}, ${payload})`.execute(trx);
+}
+
+/** Tells listeners to look. */
+export interface Notifier {
+  /** Soon; calls that come close together are told once. */
+  notifySoon(channel: Channel): void;
+}
+
+/** A listener needs no more than this to keep up, and every NOTIFY makes the commits of its moment wait for each other. */
+const NOTIFY_EVERY_MS = 20;
+
+/** For what is committed already: listeners look by themselves now and then, should the process end before it tells them. */
+export function createNotifier(db: Queryable, onError: (error: unknown) => void): Notifier {
+  const waiting = new Map<Channel, { isAsked: boolean }>();
+  function tell(channel: Channel): void {
+    const state = { isAsked: false };
+    waiting.set(channel, state);
+    notify(db, channel, "").catch(onError);
+    const timer = setTimeout(() => {
+      waiting.delete(channel);
+      if (state.isAsked) tell(channel);
+    }, NOTIFY_EVERY_MS);
+    timer.unref();
+  }
+  return {
+    notifySoon(channel) {
+      const state = waiting.get(channel);
+      if (state === undefined) tell(channel);
+      else state.isAsked = true;
+    },
+  };
 }
 
 export interface Notifications extends AsyncDisposable {

@@ -4,6 +4,7 @@ import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
 import { listFlattenedMembers, listGroupsByName } from "./directory/read.ts";
 import { raiseFinding, resolveFinding } from "./findings.ts";
+import { prepared } from "./prepared-statements.ts";
 
 /** Binds each reference that has no group yet when exactly one candidate exists; the others stand as findings. */
 export async function bindReferences(trx: Queryable, references: readonly string[]): Promise<readonly string[]> {
@@ -27,7 +28,7 @@ async function listUnbound(trx: Queryable, references: readonly string[]): Promi
   const rows = await trx
     .selectFrom("policy_bindings")
     .select("reference")
-    .where("reference", "in", references)
+    .where(sql<boolean>`reference = any(${[...references]}::text[])`)
     .where("group_id", "is not", null)
     .execute();
   const bound = new Set(rows.map((row) => row.reference));
@@ -70,6 +71,7 @@ export async function resolveReferences(
     .select(["reference", "group_id as groupId", "last_members as lastMembers", "directory_groups.id as foundId"])
     .where("reference", "in", references)
     .where("group_id", "is not", null)
+    .modifyEnd(prepared)
     .execute();
   const found = rows.flatMap((row) => (row.foundId === null ? [] : [row.foundId]));
   const members = await listFlattenedMembers(db, [...new Set(found)]);

@@ -10,13 +10,20 @@ export interface ScopeMaking {
   readonly endpoints: readonly string[];
 }
 
+/** The endpoints at which policy gives a live incarnation a scope (rule B2). */
+export function listPolicyEndpoints(
+  active: ActivePolicyVersion | undefined,
+  { repository, incarnation, endpoints }: ScopeMaking,
+): readonly string[] {
+  if (active === undefined || incarnation.state === "deleted") return [];
+  return scopesFor(active.policy, { repository, name: incarnation.name }, endpoints);
+}
+
 /** Makes the scopes that policy gives a live incarnation (rule B2). Needs the policy lock of `lockPolicyShared`. */
 export async function ensurePolicyScopes(
   trx: Queryable,
   active: ActivePolicyVersion | undefined,
-  { repository, incarnation, endpoints }: ScopeMaking,
+  making: ScopeMaking,
 ): Promise<void> {
-  if (active === undefined || incarnation.state === "deleted") return;
-  const wanted = scopesFor(active.policy, { repository, name: incarnation.name }, endpoints);
-  await ensureScopes(trx, incarnation.id, wanted, "create");
+  await ensureScopes(trx, making.incarnation.id, listPolicyEndpoints(active, making), "create");
 }

@@ -2,6 +2,7 @@ import type { PolicyVersionId } from "@branchward/core";
 import { sql } from "kysely";
 import { uuidv7 } from "uuidv7";
 import type { Queryable } from "./database.ts";
+import { prepared } from "./prepared-statements.ts";
 
 /**
  * `proposed` while its plan is made; `active` in force; `held` until approved; `rejected` broken, or refused by a
@@ -67,7 +68,12 @@ export async function findActivePolicyVersion(db: Queryable): Promise<PolicyVers
 
 /** The id alone: what a reader with a parsed copy asks for. */
 export async function findActivePolicyVersionId(db: Queryable): Promise<PolicyVersionId | undefined> {
-  const row = await db.selectFrom("policy_versions").select("id").where("state", "=", "active").executeTakeFirst();
+  const row = await db
+    .selectFrom("policy_versions")
+    .modifyEnd(prepared)
+    .select("id")
+    .where("state", "=", "active")
+    .executeTakeFirst();
   return row?.id as PolicyVersionId | undefined;
 }
 

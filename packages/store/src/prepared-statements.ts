@@ -6,8 +6,8 @@ import type pg from "pg";
 const MARK = "/* prepared */";
 
 /**
- * SQL that, put first, has a statement prepared. For few texts whose plan does not depend on the values, with columns
- * named one by one: a `*` would fail on open connections once a migration adds a column.
+ * SQL that, put first or by `modifyEnd`, has a statement prepared. For few texts whose plan does not depend on the
+ * values, with columns named one by one: a `*` would fail on open connections once a migration adds a column.
  */
 export const prepared = sql.raw(MARK);
 
@@ -42,7 +42,7 @@ function wrap(client: pg.PoolClient, findName: (text: string) => string | undefi
   function query<R>(cursor: PostgresCursor<R>): PostgresCursor<R>;
   function query(text: unknown, parameters: readonly unknown[] = []): unknown {
     if (typeof text !== "string") throw new TypeError("cursors are not used");
-    const name = text.startsWith(MARK) ? findName(text) : undefined;
+    const name = text.includes(MARK) ? findName(text) : undefined;
     const values = [...parameters];
     return name === undefined ? client.query(text, values) : client.query({ name, text, values });
   }

@@ -4,6 +4,7 @@ import { uuidv7 } from "uuidv7";
 import type { Queryable } from "./database.ts";
 import { containing } from "./like-pattern.ts";
 import { lockRepositoryClaim } from "./locks.ts";
+import { prepared } from "./prepared-statements.ts";
 
 export interface Repository {
   readonly id: RepositoryId;
@@ -22,6 +23,7 @@ function toRepository(row: { id: string; name: string }): Repository {
 async function findBinding(db: Queryable, source: string, claim: RepositoryClaim) {
   const query = db
     .selectFrom("repository_bindings")
+    .modifyEnd(prepared)
     .innerJoin("repositories", "repositories.id", "repository_bindings.repository_id")
     .select([
       "repository_bindings.id as bindingId",

@@ -5,6 +5,7 @@
 import type { Finding as DesiredFinding } from "@branchward/core";
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
+import { prepared } from "./prepared-statements.ts";
 import { raiseFinding, resolveFinding } from "./findings.ts";
 
 /** Codes whose findings are made from rows of scopes; those of groups are raised where groups are bound. */
@@ -26,7 +27,7 @@ export async function saveScopeFindings(
 ): Promise<void> {
   const rows = toScopeFindings(findings);
   const keys = rows.map(({ code, subject }) => `${code} ${subject}`);
-  await sql`
+  await sql`${prepared}
     delete from scope_findings where scope_id = ${scopeId} and code || ' ' || subject <> all (${keys}::text[])
   `.execute(trx);
   if (rows.length === 0) return;

@@ -67,7 +67,7 @@ export async function requestScopesOf(
       for update of scopes
     )
     update scopes
-    set requested = requested + 1, requested_at = now(), reason = locked.reason
+    set requested = requested + 1, requested_at = now(), reason = locked.reason, pushed = 0
     from locked
     where scopes.id = locked.id
     returning scopes.id, scopes.incarnation_id as "incarnationId", scopes.endpoint, scopes.requested`.execute(trx);
@@ -112,7 +112,7 @@ export async function requestScopes(
         .forUpdate(),
     )
     .updateTable("scopes")
-    .set({ requested: sql<number>`requested + 1`, requested_at: sql<Date>`now()`, reason })
+    .set({ requested: sql<number>`requested + 1`, requested_at: sql<Date>`now()`, reason, pushed: 0 })
     .where("id", "in", (eb) => eb.selectFrom("locked").select("id"))
     .returning(requestedColumns)
     .execute();
@@ -148,7 +148,13 @@ export async function requestDueScopes(db: Queryable, limit: number): Promise<re
         .skipLocked(),
     )
     .updateTable("scopes")
-    .set({ requested: sql<number>`requested + 1`, requested_at: sql<Date>`now()`, reason: "timer", due_at: null })
+    .set({
+      requested: sql<number>`requested + 1`,
+      requested_at: sql<Date>`now()`,
+      reason: "timer",
+      pushed: 0,
+      due_at: null,
+    })
     .where("id", "in", (eb) => eb.selectFrom("due").select("id"))
     .returning([...requestedColumns, "due_reason as dueReason"])
     .execute();
@@ -162,42 +168,18 @@ export interface DueScope extends RequestedScope {
 export async function requestDueScope(trx: Queryable, scopeId: string): Promise<DueScope | undefined> {
   const row = await trx
     .updateTable("scopes")
-    .set({ requested: sql<number>`requested + 1`, requested_at: sql<Date>`now()`, reason: "timer", due_at: null })
+    .set({
+      requested: sql<number>`requested + 1`,
+      requested_at: sql<Date>`now()`,
+      reason: "timer",
+      pushed: 0,
+      due_at: null,
+    })
     .where("id", "=", scopeId)
     .where("due_at", "<=", sql<Date>`now()`)
     .returning([...requestedColumns, "due_reason as dueReason"])
     .executeTakeFirst();
   return row;
-}
-
-/** Adds a name whose policy narrows these scopes until their rename is verified (rule A5). */
-export async function addStrictName(trx: Queryable, incarnationId: string, name: string): Promise<void> {
-  await trx
-    .updateTable("scopes")
-    .set({
-      strict_names: sql<string[]>`array_append(array_remove(strict_names, ${name}), ${name})`,
-      references_stale: true,
-    })
-    .where("incarnation_id", "=", incarnationId)
-    .execute();
-}
-
-/** Has whoever loses access on these branches lose it by the renaming of their repository, whatever guards say (rule C1). */
-export async function narrowByRenaming(
-  trx: Queryable,
-  branches: readonly { readonly id: string; readonly name: string }[],
-): Promise<void> {
-  await sql`
-    with locked as (
-      select scopes.id, asked.name
-      from scopes
-      join unnest(${branches.map(({ id }) => id)}::uuid[], ${branches.map(({ name }) => name)}::text[])
-        as asked (incarnation_id, name) using (incarnation_id)
-      order by scopes.id
-      for update of scopes
-    )
-    update scopes set strict_names = array_append(array_remove(strict_names, locked.name), locked.name)
-    from locked where scopes.id = locked.id`.execute(trx);
 }
 
 export interface ScopeState {
@@ -238,16 +220,4 @@ export async function listScopesOf(db: Queryable, incarnationId: string): Promis
     .orderBy("endpoint")
     .execute();
   return rows.map((row) => ({ ...row, mismatches: row.mismatches as readonly unknown[] }));
-}
-
-/** Former names whose policy still narrows the branch (rule A5), at one endpoint or at any. */
-export async function listStrictNames(
-  db: Queryable,
-  incarnationId: string,
-  endpoint?: string,
-): Promise<readonly string[]> {
-  let query = db.selectFrom("scopes").select("strict_names").where("incarnation_id", "=", incarnationId);
-  if (endpoint !== undefined) query = query.where("endpoint", "=", endpoint);
-  const rows = await query.execute();
-  return [...new Set(rows.flatMap((row) => row.strict_names))];
 }

@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
 import { containing } from "./like-pattern.ts";
 import { findMemberSets, type MemberSet, saveMemberSets, type SyncMember } from "./member-sets.ts";
+import { prepared } from "./prepared-statements.ts";
 
 /** What one run changed in one entitlement group. */
 export interface SyncChange {
@@ -111,6 +112,7 @@ export async function insertSync(trx: Queryable, sync: NewSync): Promise<void> {
       drift: sync.drift ?? 0,
       ...toGuardColumns(sync.guarded),
     })
+    .modifyEnd(prepared)
     .execute();
 }
 

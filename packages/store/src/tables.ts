@@ -142,6 +142,7 @@ interface ScopesTable {
   reference_set_id: WithDefault<number | null>;
   references_stale: WithDefault<boolean>;
   ledger_digest: WithDefault<Buffer | null>;
+  pushed: WithDefault<number>;
   due_reason: WithDefault<DueReason | null>;
 }
 

@@ -1,5 +1,7 @@
 /** Finds what a question about a branch is about, and answers it; `wait` holds the answer while it may still change. */
 import { type CiConfiguration, isGoverned, type RefType } from "@branchward/core";
+import type { Queues } from "@branchward/queue";
+import type { Logger } from "@branchward/runtime";
 import {
   type ActivePolicy,
   type BranchRow,
@@ -23,6 +25,8 @@ export interface StatusDeps {
   readonly notifications: Notifications;
   readonly endpoints: ReadonlyMap<string, "required" | "advisory">;
   readonly ci: CiConfiguration;
+  readonly queues: Pick<Queues, "enqueueReconcile">;
+  readonly log: Logger;
 }
 
 export interface StatusAnswer extends Omit<Status, "state"> {
@@ -37,13 +41,20 @@ export interface StatusAnswer extends Omit<Status, "state"> {
   readonly sync: string | null;
 }
 
+interface Found {
+  readonly answer: StatusAnswer;
+  /** What the answer waits for. */
+  readonly pending: readonly ScopeState[];
+}
+
 /** Answers at once. @throws {InvalidInputError} `ambiguous_branch` when several branches match. */
-export async function findStatus(deps: StatusDeps, question: StatusQuestion): Promise<StatusAnswer> {
+async function findStatus(deps: StatusDeps, question: StatusQuestion): Promise<Found> {
   const branch = await findBranchNamed(deps.db, question);
-  if (branch === undefined) return toUnknown(question, null);
+  if (branch === undefined) return { answer: toUnknown(question, null), pending: [] };
   const revision = question.revision ?? branch.head;
   const head = await findHead(deps.db, branch.id, revision);
-  if (head === undefined && question.revision !== undefined) return toUnknown(question, branch);
+  if (head === undefined && question.revision !== undefined)
+    return { answer: toUnknown(question, branch), pending: [] };
   const scopes = await listScopesOf(deps.db, branch.id);
   const status = decideStatus({
     scopes,
@@ -54,7 +65,7 @@ export async function findStatus(deps: StatusDeps, question: StatusQuestion): Pr
     ci: deps.ci,
   });
   const governed = await findGoverned(deps, branch, question.entitlement, scopes);
-  return {
+  const answer = {
     ...status,
     repository: branch.repository,
     branch: question.branch,
@@ -64,6 +75,7 @@ export async function findStatus(deps: StatusDeps, question: StatusQuestion): Pr
     governed,
     sync: newestSync(scopes),
   };
+  return { answer, pending: scopes.filter(({ requested, reconciled }) => requested > reconciled) };
 }
 
 async function findGoverned(
@@ -109,16 +121,29 @@ export async function waitForStatus(
 ): Promise<StatusAnswer> {
   const until = performance.now() + waitMs;
   const changes = watchChanges(deps.notifications);
+  const hurried = new Set<string>();
   try {
     for (;;) {
       const seen = changes.count();
-      const answer = await findStatus(deps, question);
+      const { answer, pending } = await findStatus(deps, question);
+      if (answer.conclusion === "waiting") hurry(deps, pending, hurried);
       const leftMs = until - performance.now();
       if (answer.conclusion !== "waiting" || leftMs <= 0 || signal.aborted) return answer;
       await changes.next(seen, Math.min(leftMs, LOOK_AGAIN_MS), signal);
     }
   } finally {
     changes.close();
+  }
+}
+
+/** What somebody waits for goes ahead of what nobody waits for, and rests no longer. Once for a question. */
+function hurry({ queues, log }: StatusDeps, pending: readonly ScopeState[], hurried: Set<string>): void {
+  for (const { id, endpoint } of pending) {
+    if (hurried.has(id)) continue;
+    hurried.add(id);
+    queues
+      .enqueueReconcile({ scopeId: id, endpoint, lane: "ci" })
+      .catch((error: unknown) => log.warn({ err: error, scopeId: id }, "not hurried; its turn comes"));
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type Database,
   ensureScopes,
   findBranch,
+  findRest,
   findRetirementMode,
   type Lease,
   type LeaseRequest,
@@ -51,8 +52,9 @@ export function createReconcileScope(deps: ReconcileDeps) {
       if (isReached(lease)) return releaseLease(deps.db, lease);
       const reached = await reconcileUnderLease(deps, { lease, timeline, run, isRevocation: false });
       if (reached === undefined || reached.requested <= lease.requested) return;
-      if (turn === MAX_TURNS) {
-        await deps.queues.enqueueReconcile({ scopeId, endpoint: lease.endpoint, lane: "event" });
+      const delayMs = await findRest(deps.db, scopeId, lease.requested);
+      if (delayMs > 0 || turn === MAX_TURNS) {
+        await deps.queues.enqueueReconcile({ scopeId, endpoint: lease.endpoint, lane: "event", delayMs });
         return;
       }
     }

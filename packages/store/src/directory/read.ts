@@ -3,6 +3,7 @@ import { foldDisplayName, type GroupId, type UserId } from "@branchward/core";
 import { foldCase, type JsonObject } from "@branchward/scim";
 import { sql } from "kysely";
 import type { Queryable } from "../database.ts";
+import { prepared } from "../prepared-statements.ts";
 import { isResourceId } from "./resource-row.ts";
 import type { GroupKind } from "./tables.ts";
 
@@ -65,7 +66,7 @@ export async function findGroup(db: Queryable, id: string): Promise<DirectoryGro
 
 /** Users by id, in the order of ids; unknown ids are left out. */
 export async function listUsersById(db: Queryable, ids: readonly string[]): Promise<readonly DirectoryUserRecord[]> {
-  const { rows } = await sql<DirectoryUserRecord>`
+  const { rows } = await sql<DirectoryUserRecord>`${prepared}
     select ${userColumns} from directory_users where id = any(${ids}::uuid[]) order by id
   `.execute(db);
   return rows;
@@ -73,7 +74,7 @@ export async function listUsersById(db: Queryable, ids: readonly string[]): Prom
 
 /** The user of that name, in any case, active or not. */
 export async function findUserByUserName(db: Queryable, userName: string): Promise<DirectoryUserRecord | undefined> {
-  const { rows } = await sql<DirectoryUserRecord>`
+  const { rows } = await sql<DirectoryUserRecord>`${prepared}
     select ${userColumns} from directory_users where user_name_key = ${foldCase(userName)}
   `.execute(db);
   return rows[0];
@@ -165,7 +166,7 @@ async function selectReachableGroups(
   db: Queryable,
   groupIds: readonly string[],
 ): Promise<ReadonlyMap<string, ReachableGroup>> {
-  const { rows } = await sql<ReachableGroup & { id: string }>`
+  const { rows } = await sql<ReachableGroup & { id: string }>`${prepared}
     with recursive reachable as (
       select id from unnest(${groupIds}::uuid[]) as asked(id)
       union
@@ -186,7 +187,7 @@ async function selectDirectUsers(
   db: Queryable,
   groupIds: readonly string[],
 ): Promise<ReadonlyMap<string, readonly DirectUser[]>> {
-  const { rows } = await sql<DirectUser & { groupId: string }>`
+  const { rows } = await sql<DirectUser & { groupId: string }>`${prepared}
     select m.group_id as "groupId", u.id as "userId", u.user_name as "userName", u.active
     from directory_members m join directory_users u on u.id = m.member_id
     where m.group_id = any(${groupIds}::uuid[]) and m.member_kind = 'User'
