@@ -1,4 +1,5 @@
 /** Tables about who people are, and about what is given or suspended for a moment. */
+import type { RefType, Trust } from "@branchward/core";
 import type { ColumnType, Generated } from "kysely";
 
 type Timestamp = ColumnType<Date, Date, Date>;
@@ -59,7 +60,24 @@ interface HoldsTable {
   settled_at: NullableTimestamp;
 }
 
+interface CheckoutsTable {
+  id: string;
+  repository_id: string;
+  working_copy: string;
+  delivery_id: string;
+  actor: string;
+  trust: Trust;
+  user_id: string | null;
+  incarnation_id: string | null;
+  ref_type: RefType;
+  name: string;
+  name_key: string;
+  started_at: Timestamp;
+  ended_at: NullableTimestamp;
+}
+
 export interface PeopleTables {
+  checkouts: CheckoutsTable;
   identity_links: IdentityLinksTable;
   enrolment_codes: EnrolmentCodesTable;
   emergency_grants: EmergencyGrantsTable;

@@ -1,4 +1,4 @@
-import type { BranchState, RefType, Trust, Vcs, Verdict } from "@branchward/core";
+import type { BranchState, RefType, Vcs, Verdict } from "@branchward/core";
 import type { ColumnType, Generated, JSONColumnType } from "kysely";
 import type { DirectoryTables } from "./directory/tables.ts";
 import type { PeopleTables } from "./people-tables.ts";
@@ -271,22 +271,6 @@ interface MemberSetsTable {
   created_at: Generated<Date>;
 }
 
-interface CheckoutsTable {
-  id: string;
-  repository_id: string;
-  working_copy: string;
-  delivery_id: string;
-  actor: string;
-  trust: Trust;
-  user_id: string | null;
-  incarnation_id: string | null;
-  ref_type: RefType;
-  name: string;
-  name_key: string;
-  started_at: Timestamp;
-  ended_at: NullableTimestamp;
-}
-
 interface FindingsTable {
   id: string;
   kind: string;
@@ -383,7 +367,6 @@ export interface Tables extends DirectoryTables, PeopleTables {
   scopes: ScopesTable;
   entitlement_groups: EntitlementGroupsTable;
   syncs: SyncsTable;
-  checkouts: CheckoutsTable;
   findings: FindingsTable;
   tokens: TokensTable;
   cursors: CursorsTable;
