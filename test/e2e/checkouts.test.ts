@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type CheckoutMessage,
   makeRevision,
+  type ReceiveMessage,
   signAgent,
   toCheckoutBody,
   toDeliveryId,
@@ -47,6 +48,16 @@ describe.each(["postgres", "redis"] as const)("a checkout, with the queue on %s,
     const body = toCheckoutBody(message);
     const id = toDeliveryId(await system.post(source, signAgent({ body }), body));
     return (await system.api.getDelivery(id)).events;
+  }
+
+  /** Tells refs, as a server's hook does. */
+  async function tell(
+    repository: string,
+    changes: ReceiveMessage["changes"],
+    sightings?: ReceiveMessage["sightings"],
+  ): Promise<void> {
+    const body = toReceiveBody({ repository, changes, ...(sightings === undefined ? {} : { sightings }) });
+    toDeliveryId(await system.post("agents", signAgent({ body }), body));
   }
 
   const readers = async (id: string) => (await system.branches.holders(id))["read"];
@@ -150,6 +161,42 @@ describe.each(["postgres", "redis"] as const)("a checkout, with the queue on %s,
     const reborn = await pushBranch("acme/ends", "dev/x");
     expect(reborn).not.toBe(old);
     expect(await readers(reborn)).toEqual([]);
+  });
+
+  it("resumes with its old end when the delete of its branch turns out to be half of a rename (rule A6)", async () => {
+    const repository = "acme/resumes";
+    const id = await pushBranch(repository, "dev/x");
+    const startedAt = new Date(Date.now() - HOURS);
+    await checkOut({ repository, branch: "dev/x", occurredAt: startedAt });
+    expect(await readers(id)).toEqual(["alice"]);
+    const { head } = await system.api.getBranch(id);
+    await tell(repository, [{ kind: "delete", name: "dev/x", before: head, after: null }]);
+    expect(await readers(id)).toEqual([]);
+    await tell(repository, [{ kind: "create", name: "dev/y", before: null, after: head }]);
+    expect(await system.api.getBranch(id)).toMatchObject({ name: "dev/y", state: "active" });
+    await system.branches.expectHolders(id, { read: ["alice"] });
+    const expiresAt = new Date(startedAt.getTime() + GRANT_MS).toISOString();
+    expect((await system.api.request(`/v1/branches/${id}`)).body).toMatchObject({ checkouts: [{ expiresAt }] });
+  });
+
+  it("ends where the branch's head is found elsewhere without an event, and not where an event was overtaken (rule A4)", async () => {
+    const repository = "acme/lineage";
+    const id = await pushBranch(repository, "dev/x");
+    await checkOut({ repository, branch: "dev/x" });
+    const { head } = await system.api.getBranch(id);
+    const breaks = async () =>
+      (await system.api.listFindings()).flatMap(({ kind, subject }) => (kind === "lineage-break" ? [subject] : []));
+    const [next, overtaking, elsewhere] = [makeRevision(), makeRevision(), makeRevision()];
+    const push = { kind: "push", name: "dev/x" } as const;
+    await tell(repository, [{ ...push, before: head, after: next }], [{ name: "dev/x", head: overtaking }]);
+    expect([await readers(id), await breaks()]).toEqual([["alice"], []]);
+    await tell(repository, [], [{ name: "dev/x", head: elsewhere }]);
+    expect(await readers(id)).toEqual([]);
+    expect(await system.api.getBranch(id)).toMatchObject({ head: elsewhere, state: "active" });
+    expect(await system.branches.holders(id)).toMatchObject({ push: ["alice", "bob"] });
+    expect(await breaks()).toEqual(["acme/lineage:dev/x"]);
+    await tell(repository, [{ ...push, before: elsewhere, after: makeRevision() }]);
+    await expect.poll(breaks, { timeout: 20_000 }).toEqual([]);
   });
 
   it("outlives a restart, and expires after it when its time has come", async () => {

@@ -161,6 +161,8 @@ export interface ReceiveMessage {
     readonly before: string | null;
     readonly after: string | null;
   }[];
+  /** Heads as they were seen; by default those that the changes led to. */
+  readonly sightings?: readonly { readonly name: string; readonly head: string | null }[];
   readonly site?: "client" | "server";
   readonly vcs?: "git" | "hg";
   readonly refType?: "branch" | "bookmark";
@@ -168,7 +170,7 @@ export interface ReceiveMessage {
 
 /** What the hook agent of a server sends after a push. */
 export function toReceiveBody(message: ReceiveMessage): string {
-  const { repository, changes, site = "server", vcs = "git", refType = "branch" } = message;
+  const { repository, changes, sightings, site = "server", vcs = "git", refType = "branch" } = message;
   return JSON.stringify({
     v: 1,
     site,
@@ -180,7 +182,10 @@ export function toReceiveBody(message: ReceiveMessage): string {
     actor: { key: "git", email: null },
     changes: changes.map((change) => ({ ...change, refType, forced: null, closed: false })),
     renames: [],
-    sightings: changes.map(({ name, after }) => ({ refType, name, head: after })),
+    sightings: (sightings ?? changes.map(({ name, after }) => ({ name, head: after }))).map((sighting) => ({
+      ...sighting,
+      refType,
+    })),
     checkout: null,
   });
 }

@@ -15,11 +15,13 @@ import {
   addStrictName,
   type BranchName,
   type BranchRequest,
+  breakLineage,
   endCheckoutsOf,
   ensurePolicyScopes,
   expireGrantsOf,
   insertBranchEvents,
   type JoinedSources,
+  type LineageBreak,
   listBornOrEndedSince,
   listLiveBranchesOf,
   listLiveByNames,
@@ -207,8 +209,20 @@ async function applyChanges(
     await endCheckoutsOf(trx, incarnation.id);
     await expireGrantsOf(trx, incarnation.id);
   }
+  for (const found of listBreaks(accepted, decision)) await breakLineage(trx, found);
   const { events, incarnations } = decision;
   return { ...NO_EFFECTS, events, touched: toReasons(decision), incarnations, plainlyPushed };
+}
+
+/** A ref that the delivery itself tells of was only overtaken by the next push (rule A4). */
+function listBreaks({ delivery, repository }: Accepted, { events }: RegistryDecision): readonly LineageBreak[] {
+  const isTold = ({ refType, name }: BranchName) =>
+    delivery.changes.some((change) => change.refType === refType && change.name === name);
+  return events.flatMap((event) => {
+    const { incarnation: incarnationId, name: branch, before, after } = event;
+    if (event.note !== "lineage-break" || incarnationId === null || isTold(event)) return [];
+    return [{ incarnationId, repository: repository.name, branch, before, after }];
+  });
 }
 
 /** Only evidence of a server that may tell of refs, and that is the repository's authority, changes the registry (rules A1, A2). */

@@ -212,6 +212,7 @@ export {
   listLiveByNames,
   saveIncarnations,
 } from "./incarnations.ts";
+export { breakLineage, type LineageBreak, settleLineageBreaks } from "./lineage-breaks.ts";
 export { lockCursor, saveCursor } from "./cursors.ts";
 export {
   endLedgerOf,

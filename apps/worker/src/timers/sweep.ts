@@ -18,6 +18,7 @@ import {
   requestRevocations,
   resolveUnmentioned,
   settleEndedHolds,
+  settleLineageBreaks,
   settleScopeFindings,
 } from "@branchward/store";
 import { raiseAccountFindings } from "../accounts/account-findings.ts";
@@ -67,6 +68,7 @@ async function enqueueDue({ queues }: SweepDeps, scopes: readonly DueScope[]): P
 /** Keeps the findings of the policy in step with what its scopes found, and with the groups that it names. */
 async function settlePolicyFindings(trx: Queryable, activePolicy: ActivePolicy): Promise<void> {
   await settleScopeFindings(trx);
+  await settleLineageBreaks(trx);
   const active = await activePolicy.find(trx);
   if (active === undefined) return;
   const { groups } = policyReferences(active.policy);
