@@ -232,4 +232,22 @@ describe("a policy", () => {
     const all = await run(reader, "versions", "--json");
     expect(JSON.parse(all.stdout)).toContainEqual(expect.objectContaining({ id: first, state: "rejected" }));
   });
+
+  it("that names a branch no more has its groups emptied and gone, verified, and the branch is governed no longer (rule B8)", async () => {
+    const kept = rule("main", 'entitlement: push, to: ["group:nobody"]');
+    await propose(policyOf(kept, rule("solo/**", 'entitlement: push, to: ["user:carol"]')));
+    const question = { repository: REPOSITORY, branch: "solo/x" };
+    await createGithubRepository(system.post, REPOSITORY).push({ branch: "solo/x", after: makeRevision() });
+    const solo = (await system.branches.find(question)).id;
+    await system.branches.expectHolders(solo, { push: ["carol"] });
+    const listGroups = () => system.scim.findGroups('displayName sw "acme/web:solo/x:"');
+    expect(await listGroups()).toHaveLength(1);
+    expect(await propose(policyOf(kept))).toMatchObject({ state: "active" });
+    await expect.poll(listGroups, { timeout: 20_000 }).toEqual([]);
+    await system.branches.settle(solo);
+    const { http, status } = await system.api.status(question);
+    expect([http, status.state, status.governed, status.endpoints]).toEqual([200, "in_sync", false, []]);
+    const [sync] = await system.api.listSyncs(solo);
+    expect(sync).toMatchObject({ verdict: "verified", removed: 1 });
+  });
 });

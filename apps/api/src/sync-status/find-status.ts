@@ -1,5 +1,5 @@
 /** Finds what a question about a branch is about, and answers it; `wait` holds the answer while it may still change. */
-import { type CiConfiguration, isGoverned, type RefType } from "@branchward/core";
+import { type CiConfiguration, isGoverned, type RefType, scopesFor } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import {
@@ -53,9 +53,14 @@ async function findStatus(deps: StatusDeps, question: StatusQuestion): Promise<F
   if (branch === undefined) return { answer: toUnknown(question, null), pending: [] };
   const revision = question.revision ?? branch.head;
   const head = await findHead(deps.db, branch.id, revision);
-  if (head === undefined && question.revision !== undefined)
+  if (head === undefined && question.revision !== undefined) {
     return { answer: toUnknown(question, branch), pending: [] };
-  const scopes = await listScopesOf(deps.db, branch.id);
+  }
+  const active = await deps.activePolicy.find(deps.db);
+  const given = active === undefined ? [] : scopesFor(active.policy, branch, [...deps.endpoints.keys()]);
+  const scopes = (await listScopesOf(deps.db, branch.id)).filter(
+    (scope) => branch.state === "deleted" || given.includes(scope.endpoint) || !isGone(scope),
+  );
   const status = decideStatus({
     scopes,
     endpoints: deps.endpoints,
@@ -64,7 +69,8 @@ async function findStatus(deps: StatusDeps, question: StatusQuestion): Promise<F
     entitlement: question.entitlement,
     ci: deps.ci,
   });
-  const governed = await findGoverned(deps, branch, question.entitlement, scopes);
+  const { entitlement } = question;
+  const isNamed = active !== undefined && entitlement !== undefined && isGoverned(active.policy, branch, entitlement);
   const answer = {
     ...status,
     repository: branch.repository,
@@ -72,21 +78,15 @@ async function findStatus(deps: StatusDeps, question: StatusQuestion): Promise<F
     refType: branch.refType,
     revision,
     incarnation: branch.id,
-    governed,
+    governed: entitlement === undefined ? given.length > 0 : isNamed,
     sync: newestSync(scopes),
   };
   return { answer, pending: scopes.filter(({ requested, reconciled }) => requested > reconciled) };
 }
 
-async function findGoverned(
-  { db, activePolicy }: StatusDeps,
-  branch: BranchRow,
-  entitlement: string | undefined,
-  scopes: readonly ScopeState[],
-): Promise<boolean> {
-  if (entitlement === undefined) return scopes.length > 0;
-  const active = await activePolicy.find(db);
-  return active !== undefined && isGoverned(active.policy, branch, entitlement);
+/** Of a scope that policy gives no more: its groups are verified gone, and it says nothing of the branch (rule B8). */
+function isGone({ verdict, requested, reconciled }: ScopeState): boolean {
+  return verdict === "verified" && reconciled >= requested;
 }
 
 function newestSync(scopes: readonly ScopeState[]): string | null {
