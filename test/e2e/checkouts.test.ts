@@ -199,6 +199,39 @@ describe.each(["postgres", "redis"] as const)("a checkout, with the queue on %s,
     await expect.poll(breaks, { timeout: 20_000 }).toEqual([]);
   });
 
+  it("ends with the closing of its named branch, and does not come back when it is opened again (rule A7)", async () => {
+    const repository = "acme/closing";
+    const id = await pushBranch(repository, "dev/x");
+    await checkOut({ repository, branch: "dev/x" });
+    await system.branches.expectHolders(id, { push: ["alice", "bob"], read: ["alice"] });
+    const [closing, opening] = [makeRevision(), makeRevision()];
+    const { head } = await system.api.getBranch(id);
+    const push = { kind: "push", name: "dev/x" } as const;
+    await tell(repository, [{ ...push, before: head, after: closing, closed: true }]);
+    expect(await system.api.getBranch(id)).toMatchObject({ state: "closed" });
+    await system.branches.expectHolders(id, { push: [], read: [] });
+    await tell(repository, [{ ...push, before: closing, after: opening }]);
+    expect(await system.api.getBranch(id)).toMatchObject({ state: "active", head: opening });
+    await system.branches.expectHolders(id, { push: ["alice", "bob"], read: [] });
+  });
+
+  it("that changes nothing has its branch looked at only where the verdict is older than audit.minInterval (rule C9)", async () => {
+    const repository = "acme/seen";
+    const id = await pushBranch(repository, "dev/x");
+    await checkOut({ repository, branch: "dev/x" });
+    expect(await readers(id)).toEqual(["alice"]);
+    const before = (await system.api.listSyncs(id)).length;
+    await checkOut({ repository, branch: "dev/x" });
+    expect(await readers(id)).toEqual(["alice"]);
+    expect(await system.api.listSyncs(id)).toHaveLength(before);
+    await system.database.pool.query(
+      "update scopes set verdict_at = now() - interval '61 seconds' where incarnation_id = $1",
+      [id],
+    );
+    await checkOut({ repository, branch: "dev/x" });
+    await expect.poll(async () => (await system.api.listSyncs(id)).length, { timeout: 20_000 }).toBe(before + 1);
+  });
+
   it("outlives a restart, and expires after it when its time has come", async () => {
     const [kept, expiring] = [await pushBranch("acme/restart", "dev/x"), await pushBranch("acme/restart", "dev/y")];
     await checkOut({ repository: "acme/restart", branch: "dev/x", workingCopy: "one" });

@@ -127,6 +127,36 @@ endpoints:
     expect(await holders("dev/liar")).toEqual(["alice", "bob"]);
   });
 
+  it("is looked at five times while it reads otherwise, and then no more by itself (rule C8)", async () => {
+    context.endpoint.setMood("deaf");
+    await pushBranch("dev/rounds");
+    const findRounds = async () => {
+      const { rows } = await context.system.database.pool.query<{ failures: number; due: boolean }>(
+        `select failures, due_at is not null as due from scopes
+         where endpoint = 'foreign' and incarnation_id = (select id from incarnations where name = 'dev/rounds')`,
+      );
+      return rows;
+    };
+    await vi.waitFor(async () => expect(await findRounds()).toEqual([{ failures: 5, due: false }]), {
+      timeout: 60_000,
+      interval: 200,
+    });
+    expect(await verdicts("dev/rounds")).toMatchObject({ foreign: "diverged" });
+  });
+
+  it("has whom the ledger says it was given removed with the branch, though a read does not show them (rule C3)", async () => {
+    const head = await pushBranch("dev/blind");
+    await vi.waitFor(async () => expect(await holders("dev/blind")).toEqual(["alice", "bob"]), waiting);
+    await vi.waitFor(async () => expect(await verdicts("dev/blind")).toMatchObject({ foreign: "verified" }), waiting);
+    context.endpoint.setMood("blind");
+    await context.github.push({ branch: "dev/blind", before: head });
+    const { inside } = context.endpoint;
+    await vi.waitFor(async () => {
+      const groups = await inside.findGroups(`displayName sw "${repository}:dev/blind:push"`);
+      expect(groups.flatMap(({ members = [] }) => members)).toEqual([]);
+    }, waiting);
+  });
+
   it.each(["broken", "gone"] as const)(
     "loses nobody while it is %s, says that it failed, and recovers by itself",
     async (mood) => {

@@ -160,6 +160,8 @@ export interface ReceiveMessage {
     readonly name: string;
     readonly before: string | null;
     readonly after: string | null;
+    /** True where all heads of a named branch are closed. */
+    readonly closed?: boolean;
   }[];
   /** Heads as they were seen; by default those that the changes led to. */
   readonly sightings?: readonly { readonly name: string; readonly head: string | null }[];
@@ -180,7 +182,7 @@ export function toReceiveBody(message: ReceiveMessage): string {
     repository,
     groupKey: randomUUID(),
     actor: { key: "git", email: null },
-    changes: changes.map((change) => ({ ...change, refType, forced: null, closed: false })),
+    changes: changes.map((change) => ({ refType, forced: null, closed: false, ...change })),
     renames: [],
     sightings: (sightings ?? changes.map(({ name, after }) => ({ name, head: after }))).map((sighting) => ({
       ...sighting,

@@ -10,9 +10,10 @@ import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
 
 /**
  * `honest`; `deaf`: answers writes with success and does nothing; `broken`: answers 500; `gone`: drops connections;
- * `slow`: answers when it is let go; `mute`: makes the groups that it is told to, and from the first on answers nothing.
+ * `slow`: answers when it is let go; `mute`: makes the groups that it is told to, and from the first on answers nothing;
+ * `blind`: shows groups without their members, as a replica that lags.
  */
-export type Mood = "honest" | "deaf" | "broken" | "gone" | "slow" | "mute";
+export type Mood = "honest" | "deaf" | "broken" | "gone" | "slow" | "mute" | "blind";
 
 export interface ScriptedEndpoint extends AsyncDisposable {
   readonly url: string;
@@ -64,7 +65,8 @@ export async function startScriptedEndpoint(traits: EndpointTraits = {}): Promis
       }
       if (state.mood === "slow") await state.release.promise;
       if (state.mood === "deaf" && isWrite) return pretend(request.method);
-      return provider.handle(heard);
+      const answer = await provider.handle(heard);
+      return state.mood === "blind" && !isWrite ? { ...answer, body: withoutMembers(answer.body) } : answer;
     },
   });
   address.url = moody.url;
@@ -89,6 +91,10 @@ export async function startScriptedEndpoint(traits: EndpointTraits = {}): Promis
 
 function withoutExternalId<Request extends { readonly body: unknown }>(request: Request): Request {
   return { ...request, body: { ...Object(request.body), externalId: undefined } };
+}
+
+function withoutMembers(body: unknown): unknown {
+  return JSON.parse(JSON.stringify(body, (key, value: unknown) => (key === "members" ? undefined : value)) ?? "null");
 }
 
 /** What a server says that ignores what it is told. */

@@ -92,7 +92,9 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
   const before = await readActual(client, run);
   const lookup = { ...run, scopeId: run.lease.scopeId };
   const accountOf = await createAccountLookup(client, lookup, run.scope);
-  const actual = run.isRevocation ? await addLedgerMembers(run, { actual: before, accountOf }) : before;
+  // What ended is a revocation also where a run that was under way is the first to see it.
+  const isEnding = run.isRevocation || run.scope.branch.state !== "active";
+  const actual = isEnding ? await addLedgerMembers(run, { actual: before, accountOf }) : before;
   const chosen = await choosePlan(run, { actual, accountOf, collisions });
   const { plan } = chosen;
   if (plan.operations.length > 0) timeline.enter("write");
