@@ -22,6 +22,11 @@ policy:
       - { entitlement: push, to: ["group:release-managers"] }
     deny:
       - { entitlement: push, to: ["group:contractors"] }
+  - repositories: ["**"]
+    branches: ["stable/**"]
+    grants:
+      - { entitlement: push, to: ["group:release-managers"] }
+      - { entitlement: force, to: ["user:bob"] }
 `;
 
 interface Outcome {
@@ -98,6 +103,19 @@ describe("with hooks that decide in a Git and a Mercurial server", () => {
     expect(denied.told[2]).toMatch(/policy\[0\]\.deny\[0\] \(.*:\d+\) denies push \(group:contractors\)/u);
   });
 
+  it("a push that loses commits is a verb of its own where policy governs it, and gives no other", async () => {
+    // At the revision of the release that was just deleted it would be that release, renamed (rule A5).
+    await git.commit("stable");
+    expect((await pushGit("alice", "HEAD:refs/heads/stable/1")).ok).toBe(true);
+    await git.git("commit", "--quiet", "--amend", "--allow-empty", "--message", "rewritten stable");
+    const denied = await pushGit("alice", "+HEAD:refs/heads/stable/1");
+    expect([denied.ok, denied.told[0]]).toEqual([false, "alice may not force-push to stable/1 of acme/deciding"]);
+    expect(denied.told.at(-1)).toBe("  ask: user:bob");
+    expect(await pushGit("bob", "+HEAD:refs/heads/stable/1")).toEqual({ ok: true, told: [] });
+    await git.commit("next");
+    expect((await pushGit("bob", "HEAD:refs/heads/stable/1")).ok).toBe(false);
+  });
+
   it("feature branches are nobody's business, not even an unknown user's", async () => {
     await git.commit("feature");
     expect(await pushGit("stranger", "HEAD:refs/heads/feature/x")).toEqual({ ok: true, told: [] });
@@ -117,6 +135,33 @@ describe("with hooks that decide in a Git and a Mercurial server", () => {
     expect([refused.ok, refused.told[0]]).toEqual([false, "bob may not create release/1.0 in acme/deciding-hg"]);
     expect(await push("alice")).toEqual({ ok: true, told: [] });
     await system.branches.find({ repository: hg.name, branch: "release/1.0" });
+  });
+
+  it("bookmarks of Mercurial are decided when they are made, moved on and deleted", async () => {
+    const push = async (user: string) => await run(hg.clone, user, "hg", ["push", "--bookmark", "release/mark"]);
+    // hg exits 1 where a push has bookmarks alone, so that the server has to say what was taken.
+    const findMark = async () =>
+      await hg.hg("--repository", hg.server, "log", "--rev", "bookmark()", "--template", "{bookmarks} {desc}");
+    await hg.hg("bookmark", "release/mark");
+    const refused = await push("bob");
+    expect([refused.ok, refused.told[0]]).toEqual([
+      false,
+      "bob may not create the bookmark release/mark in acme/deciding-hg",
+    ]);
+    expect(await findMark()).toBe("");
+    expect((await push("alice")).told).toEqual([]);
+    expect(await findMark()).toBe("release/mark release");
+    await writeFile(join(hg.clone, "notes"), "marked");
+    await hg.hg("commit", "--quiet", "--message", "marked");
+    expect((await push("bob")).ok).toBe(false);
+    expect(await findMark()).toBe("release/mark release");
+    expect(await push("alice")).toEqual({ ok: true, told: [] });
+    expect(await findMark()).toBe("release/mark marked");
+    await hg.hg("bookmark", "--delete", "release/mark");
+    expect((await push("bob")).told[0]).toBe("bob may not delete the bookmark release/mark of acme/deciding-hg");
+    expect(await findMark()).toBe("release/mark marked");
+    expect((await push("alice")).told).toEqual([]);
+    expect(await findMark()).toBe("");
   });
 
   it("the deactivated may push nothing any more, from that moment on", async () => {
