@@ -159,6 +159,14 @@ describe.each(["postgres", "redis"] as const)("the directory, with the queue on 
     await system.people.deleteGroup("lost-deny-contractors");
     await expectReadUpToHere();
     expect(await system.branches.holders(id)).toEqual({ push: ["alice"] });
+    await system.people.join("lost-deny-team", "bob");
+    await expectReadUpToHere();
+    expect(await system.branches.holders(id)).toEqual({ push: ["alice"] });
+    const { body } = await system.api.request(`/v1/branches/${id}`);
+    expect(body).toMatchObject({
+      scopes: [{ entitlements: [{ members: [{ userName: "alice" }] }], exclusions: expect.any(Array) }],
+    });
+    expect(JSON.stringify(body)).toMatch(/"userName":"bob","entitlement":"push","cause":"group-lost"/u);
     await system.people.addGroup("lost-deny-contractors", []);
     await expectReadUpToHere();
     expect(await system.branches.holders(id)).toEqual({ push: ["alice"] });

@@ -36,6 +36,8 @@ interface DesiredScope {
   readonly scope: ScopeState;
   readonly bindings: readonly GroupBinding[];
   readonly desired: Desired | null;
+  /** Of what is desired, what nobody had when a group of the policy was lost: nobody is added then (rule B4). */
+  readonly isWithheld: (entitlement: string, userId: UserId) => boolean;
 }
 
 /** All that is known of a branch. */
@@ -74,18 +76,15 @@ async function listDesiredScopes(
   const strictNames = await listStrictNames(db, branch.id);
   const facts = active === undefined ? null : await loadAccessFacts(db, { policy: active.policy, branch, strictNames });
   const scopes = await Promise.all(
-    states.map(async (scope) => ({
-      scope,
-      bindings: await listGroupBindings(db, scope.id),
-      desired:
-        facts === null
-          ? null
-          : computeDesired({
-              ...facts,
-              incarnation: { ...facts.incarnation, id: branch.id },
-              endpoint: { name: scope.endpoint },
-            }),
-    })),
+    states.map(async (scope) => {
+      const incarnation = facts && { ...facts.incarnation, id: branch.id };
+      const desired =
+        facts && incarnation && computeDesired({ ...facts, incarnation, endpoint: { name: scope.endpoint } });
+      const isLost = desired?.additionsWithheld ?? false;
+      const isWithheld = (entitlement: string, userId: UserId) =>
+        isLost && !(facts?.held?.get(entitlement)?.has(userId) ?? false);
+      return { scope, bindings: await listGroupBindings(db, scope.id), desired, isWithheld };
+    }),
   );
   const users = [...(facts?.users.byId.values() ?? [])];
   return { scopes, userNames: new Map(users.map(({ id, userName }) => [id, userName])) };
@@ -125,7 +124,7 @@ function stateOf(scope: ScopeState) {
   return scope.reconciled >= scope.requested && scope.verdict !== null ? scope.verdict : ("pending" as const);
 }
 
-function toScope({ scope, bindings, desired }: DesiredScope, userNames: UserNames) {
+function toScope({ scope, bindings, desired, isWithheld }: DesiredScope, userNames: UserNames) {
   const verdict = stateOf(scope);
   return {
     endpoint: scope.endpoint,
@@ -138,17 +137,31 @@ function toScope({ scope, bindings, desired }: DesiredScope, userNames: UserName
       entitlement,
       group: bindings.find((binding) => binding.entitlement === entitlement)?.displayName ?? null,
       state: stateOfGroup(scope, verdict, entitlement),
-      members: members.map(({ userId, reasons }) => ({
-        user: userId,
-        userName: userNames.get(userId) ?? userId,
-        reasons: reasons.map(toReason),
-        until: lastEnd(reasons),
-      })),
+      members: members
+        .filter(({ userId }) => !isWithheld(entitlement, userId))
+        .map(({ userId, reasons }) => ({
+          user: userId,
+          userName: userNames.get(userId) ?? userId,
+          reasons: reasons.map(toReason),
+          until: lastEnd(reasons),
+        })),
     })),
-    exclusions: (desired?.exclusions ?? []).map(({ userId, entitlement, cause, rule, file, line }) => {
-      return { user: userId, userName: userNames.get(userId) ?? null, entitlement, cause, rule, file, line };
-    }),
+    exclusions: [...(desired?.exclusions ?? []), ...listWithheld({ desired, isWithheld })].map(
+      ({ userId, entitlement, cause, rule, file, line }) => {
+        return { user: userId, userName: userNames.get(userId) ?? null, entitlement, cause, rule, file, line };
+      },
+    ),
   };
+}
+
+function listWithheld({ desired, isWithheld }: Pick<DesiredScope, "desired" | "isWithheld">) {
+  return (desired?.entitlements ?? []).flatMap(({ entitlement, members }) =>
+    members
+      .filter(({ userId }) => isWithheld(entitlement, userId))
+      .flatMap(({ userId, reasons: [reason] }) => {
+        return reason === undefined ? [] : [{ ...reason, userId, entitlement, cause: "group-lost" as const }];
+      }),
+  );
 }
 
 /** A scope that diverged did so in the groups that its mismatches name; the others read as they ought to. */

@@ -137,6 +137,7 @@ const CAUSES = {
   deny: "a deny takes it away",
   ceiling: "it is over the bot's ceiling",
   rename: "the rename is not verified yet",
+  "group-lost": "nobody is added while a group of the policy is missing",
 } as const;
 
 const MAX_EXCLUSIONS = 200;

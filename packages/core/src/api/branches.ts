@@ -61,7 +61,7 @@ const excluded = z.object({
   user: z.string(),
   userName: z.string().nullable(),
   entitlement: z.string(),
-  cause: z.enum(["inactive", "expired", "untrusted", "exclusive", "deny", "ceiling", "rename"]),
+  cause: z.enum(["inactive", "expired", "untrusted", "exclusive", "deny", "ceiling", "rename", "group-lost"]),
   rule: z.string(),
   file: z.string(),
   line: z.int(),
