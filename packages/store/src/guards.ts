@@ -94,34 +94,46 @@ export async function markEnding(
       and ledger_entries.member = asked.member and ended_at is null and ending_at is null`.execute(trx);
 }
 
-/** A client that deactivated more users within the window than guards let pass (rule C2). */
+/** A client that deactivated more users within one window than guards let pass (rule C2). */
 export interface MassDeactivation {
   readonly client: string;
-  /** Those that are still inactive, or deleted. */
+  /** Those that are still inactive, or deleted, and whose access is not gone yet. */
   readonly userIds: readonly UserId[];
 }
 
+/** The deactivations that wait for an approval: time alone lets none of them go. */
 export async function listMassDeactivations(
   db: Queryable,
   { windowMs, maxDeactivations, maxDeactivationShare }: Guards,
 ): Promise<readonly MassDeactivation[]> {
   const { rows } = await sql<MassDeactivation>`
-    with recent as (
-      select distinct details ->> 'client' as client, resource_id as id
+    with standing as (
+      select subject as id from revocations where kind = 'user' and done_at is null
+    ), since (at) as (
+      select least(now() - ${windowMs} * interval '1 millisecond', min(created_at)) - ${windowMs} * interval '1 millisecond'
       from directory_changes
-      where kind in ('user.deactivated', 'user.deleted') and details ->> 'client' is not null
-        and details ->> 'active' is distinct from 'false'
-        and created_at > now() - ${windowMs} * interval '1 millisecond'
+      where kind in ('user.deactivated', 'user.deleted') and resource_id in (select id from standing)
     ), gone as (
-      select recent.* from recent left join directory_users using (id) where active is not true
+      select details ->> 'client' as client, resource_id as id, max(directory_changes.created_at) as at
+      from directory_changes left join directory_users on directory_users.id = resource_id
+      where kind in ('user.deactivated', 'user.deleted') and details ->> 'client' is not null
+        and details ->> 'active' is distinct from 'false' and directory_users.active is not true
+        and directory_changes.created_at > (select at from since)
+      group by details ->> 'client', resource_id
+    ), reached as (
+      select *, count(*) over (partition by client order by at
+        range between ${windowMs} * interval '1 millisecond' preceding and current row) as count
+      from gone
     ), counted as (
-      select client, count(*) as count, array_agg(id order by id) as "userIds" from gone group by client
+      select client, id, at, max(count) over (partition by client order by at
+        range between current row and ${windowMs} * interval '1 millisecond' following) as count
+      from reached
     )
-    select client, "userIds" from counted
+    select client, array_agg(id order by id) as "userIds" from counted
     where count > ${maxDeactivations}::int
-      and count > ${maxDeactivationShare}::float8 * (
-        (select count(*) from directory_users where active) + (select count(distinct id) from gone)
-      )
+      and count > ${maxDeactivationShare}::float8 * ((select count(*) from directory_users where active) + count)
+      and (at > now() - ${windowMs} * interval '1 millisecond' or id in (select id from standing))
+    group by client
     order by client`.execute(db);
   return rows;
 }
