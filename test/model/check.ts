@@ -1,7 +1,7 @@
 /** The properties: what the endpoint shows against what the oracle says. */
 import type { Effect, GroupAtEndpoint, ModelEndpoint } from "./endpoint.ts";
 import { NAMES } from "./oracle/policy.ts";
-import { type Holders, listHolders } from "./oracle/world.ts";
+import { type Holders, isDenied, listHolders } from "./oracle/world.ts";
 import { type Play, part } from "./play.ts";
 import type { RecordedSync } from "./record-watch.ts";
 import { REPOSITORY } from "./system.ts";
@@ -25,9 +25,10 @@ function labelOf({ displayName }: GroupAtEndpoint): Label {
 export async function checkEffect(
   play: Play,
   endpoint: ModelEndpoint,
-  { group, added, isRename }: Effect,
+  { run, group, added, removed, isRename }: Effect,
 ): Promise<void> {
   const { name, entitlement } = labelOf(group);
+  if (removed.length > 0) await checkRemovals(play, endpoint, { run, group, removed });
   const place = { endpoint: endpoint.traits.name, name };
   await play.watch.endNarrowing(play.safety, place);
   // What an endpoint kept though it was told to remove it, or somebody put in, a rename carries along unknowing.
@@ -36,6 +37,27 @@ export async function checkEffect(
     if (play.safety.wasAllowed(place, entitlement, userId)) continue;
     if (play.meddled.has(meddledKey(endpoint, group, userId))) continue;
     play.unsafe ??= `${nameOf(play, userId)} was given ${entitlement} on ${name} at ${place.endpoint}, which nothing allowed`;
+  }
+}
+
+/** Guards: nobody goes whose removal wants an approval and has none (rules C1, C2). */
+async function checkRemovals(
+  play: Play,
+  endpoint: ModelEndpoint,
+  { run, group, removed }: Pick<Effect, "run" | "group" | "removed">,
+): Promise<void> {
+  const { removals, world } = play;
+  const { name, entitlement, isPlain } = labelOf(group);
+  const incarnation = group.externalId?.split(":")[1] ?? "";
+  // A branch that has ended, or went on under another name, gives its groups up.
+  if (removals === null || !isPlain || !(await play.watch.isLive(incarnation, name))) return;
+  removals.note(world, play.safety, endpoint.traits.name);
+  for (const userId of removed) {
+    if (play.meddled.has(meddledKey(endpoint, group, userId))) continue;
+    const place = { endpoint: endpoint.traits.name, name, incarnation, entitlement };
+    const runStartedAt = play.runs.startedAt.get(run) ?? world.now;
+    const wrong = removals.judge(world, { group: place, userId, runStartedAt });
+    if (wrong !== null) play.unsafe ??= `${nameOf(play, userId)} ${wrong}: ${entitlement} on ${name}`;
   }
 }
 
@@ -62,10 +84,25 @@ export async function checkRecorded(play: Play, { syncs, isHonest, isCut }: Reco
     part(play, `a run of ${internal.name} failed here, not at the endpoint`);
   if (play.broken !== null) part(play, play.broken);
   if (play.unsafe !== null) part(play, play.unsafe);
+  for (const sync of syncs) {
+    const isKnown = isHonest && (sync.verdict === "verified" || sync.verdict === "held");
+    if (!isKnown && sync.reason !== "revocation") play.removals?.forget(sync);
+  }
   if (!isHonest) return;
   // The revocation of one user is verified for that user alone.
   const last = new Map(syncs.filter(({ reason }) => reason !== "revocation").map((sync) => [sync.scopeId, sync]));
-  for (const sync of last.values()) if (sync.verdict === "verified") await checkVerified(play, sync);
+  for (const sync of last.values()) {
+    if (sync.verdict === "verified") await checkVerified(play, sync);
+    if (sync.verdict === "verified" || sync.verdict === "held") await showMembers(play, sync);
+  }
+}
+
+async function showMembers({ removals, world, system }: Play, sync: RecordedSync): Promise<void> {
+  if (removals === null) return;
+  for (const group of await system.getEndpoint(sync.endpoint).listGroups()) {
+    const [, incarnation, entitlement = ""] = group.externalId?.split(":") ?? [];
+    if (incarnation === sync.incarnation) removals.show(world, { ...sync, entitlement }, group.members);
+  }
 }
 
 async function checkVerified(play: Play, sync: RecordedSync): Promise<void> {
@@ -148,11 +185,35 @@ async function checkFinalAt(play: Play, endpoint: ModelEndpoint): Promise<void> 
   }
   for (const displayName of expected.keys())
     if (!plain.has(displayName)) part(play, `at the end there is no group ${displayName} at ${at}`);
+  await checkWithheld(play, found);
   for (const group of groups) {
     const isPlain = plain.get(group.displayName) === group;
     const holders = (isPlain ? expected.get(group.displayName) : undefined) ?? NOBODY;
     const difference = compare(play, group, widen(play, found, { group, expected: holders }));
     if (difference !== null) part(play, `at the end ${difference} at ${at}`);
+  }
+}
+
+/** Whoever is withheld is so for a reason, and no approval says otherwise (rules C1, C2). */
+async function checkWithheld(play: Play, { endpoint, withheld }: AtEndpoint): Promise<void> {
+  const { removals, world } = play;
+  if (removals === null) return;
+  const everybody = removals.guardedUsers.union(new Set([...withheld.values()].flatMap((users) => [...users])));
+  for (const [externalId, users] of withheld) {
+    const [, incarnation = "", entitlement = ""] = externalId.split(":");
+    const name = await play.watch.findName(incarnation);
+    if (name === undefined || world.lives.get(name)?.isUncertain === true) continue;
+    const group = { endpoint: endpoint.traits.name, name, incarnation, entitlement };
+    for (const userId of users) {
+      const who = `${nameOf(play, userId)} in ${entitlement} on ${name}`;
+      if (removals.isApproved(world, userId, group)) part(play, `at the end ${who} is withheld, though approved`);
+      const isActive = world.users.get(userId)?.active === true;
+      if (!isActive && !removals.isMass(world, userId)) part(play, `at the end ${who} is withheld, though inactive`);
+      if (isActive && isDenied(world, group, { entitlement, userId }))
+        part(play, `at the end ${who} is withheld, though denied`);
+      if (isActive && everybody.size <= (play.system.setting.guards?.maxRemovals ?? 0))
+        part(play, `at the end ${who} is withheld, though nobody else goes`);
+    }
   }
 }
 

@@ -45,6 +45,8 @@ export type Command =
   | { readonly do: "run"; readonly index: number; readonly faults: readonly FaultAt[]; readonly cut?: CutAt }
   | { readonly do: "resume" | "kill"; readonly index: number }
   | { readonly do: "sweep" | "wipe" | "away" | "back" }
+  /** By `okta`, who may have caused it, or another; `isOld`: a plan as it was shown once. */
+  | { readonly do: "approve"; readonly index: number; readonly by: "boss" | "okta"; readonly isOld: boolean }
   | {
       readonly do: "meddle";
       readonly endpoint: number;
@@ -135,6 +137,15 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("activate"), policy: fc.nat(POLICIES.length - 1) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("pass"), ms: passing }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("approve"),
+      index,
+      by: fc.constantFrom("boss", "boss", "okta"),
+      isOld: fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+    }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({

@@ -104,6 +104,7 @@ async function deleteUser({ system, world, people }: State, person: string): Pro
   if (id === undefined) return;
   await system.provision("DELETE", `/Users/${id}`);
   people.delete(person);
+  if (world.users.get(id)?.active === true) world.departures.set(id, world.now);
   world.users.delete(id);
   for (const group of world.groups.values()) group.members.delete(id);
   // A name is free at an endpoint once whoever bore it is called otherwise.
@@ -116,6 +117,8 @@ async function setActive(state: State, person: Person, active: boolean): Promise
   if (user === undefined || user.active === active) return;
   await patch(state, `/Users/${id ?? ""}`, { op: "replace", path: "active", value: active });
   user.active = active;
+  if (active) state.world.departures.delete(id ?? "");
+  else state.world.departures.set(id ?? "", state.world.now);
 }
 
 async function renameUser(state: State, person: Person): Promise<void> {

@@ -1,9 +1,21 @@
-/** Histories that once parted from the rules, each made as short as it gets; they are run before any other. */
+/**
+ * Histories that are run before any other: those that once parted from the rules, each made as short as it gets, and some
+ * that chance draws seldom.
+ */
 import type { Command, Schedule } from "./commands.ts";
 
 function example(...commands: readonly Command[]): Schedule {
   return { hasClock: false, areResumed: false, commands };
 }
+
+function runs(count: number): readonly Command[] {
+  return Array.from({ length: count }, () => ({ do: "run", index: 0, faults: [] }));
+}
+
+/** Bea and cal hold push on main, and a run has proved it. */
+const GIVEN: readonly Command[] = [{ do: "create", name: "main", like: null, telling: "once" }, ...runs(3)];
+
+const SEEN_TO: readonly Command[] = runs(3);
 
 export const EXAMPLES: readonly Schedule[] = [
   // A delivery that told of refs as seen, and of no change, had no effect.
@@ -28,5 +40,45 @@ export const EXAMPLES: readonly Schedule[] = [
     { do: "run", index: 1, faults: [{ call: 7, fault: "429" }] },
     { do: "delete", name: "dev/a", telling: "once" },
     { do: "activate", policy: 2 },
+  ),
+  // Too many deactivations were let go by time alone, an hour later.
+  example(
+    ...GIVEN,
+    { do: "deactivate", person: "bea" },
+    { do: "deactivate", person: "cal" },
+    { do: "pass", ms: 61 * 60_000 },
+  ),
+  // A scope that was shown a stranger's group, late, asked for itself without a pause.
+  example(
+    { do: "create", name: "release/1", like: null, telling: "once" },
+    { do: "run", index: 1, faults: [] },
+    { do: "run", index: 0, faults: [] },
+    { do: "recreate", name: "release/1", telling: "once" },
+  ),
+  // Guards keep who leaves, until somebody approves it; then it goes.
+  example(...GIVEN, { do: "leave", team: "engineering", member: "bea" }, ...SEEN_TO),
+  example(...GIVEN, { do: "leave", team: "engineering", member: "bea" }, ...SEEN_TO, {
+    do: "approve",
+    index: 0,
+    by: "boss",
+    isOld: false,
+  }),
+  // A plan that has changed since it was shown is not approved.
+  example(
+    ...GIVEN,
+    { do: "leave", team: "engineering", member: "bea" },
+    ...SEEN_TO,
+    { do: "leave", team: "engineering", member: "cal" },
+    ...SEEN_TO,
+    { do: "approve", index: 0, by: "boss", isOld: true },
+  ),
+  // Nobody approves what is their own doing.
+  example(
+    ...GIVEN,
+    { do: "deactivate", person: "bea" },
+    { do: "deactivate", person: "cal" },
+    ...runs(5),
+    { do: "approve", index: 0, by: "okta", isOld: false },
+    { do: "approve", index: 0, by: "boss", isOld: false },
   ),
 ];

@@ -2,6 +2,7 @@
 import type { Schedule } from "./commands.ts";
 import type { ModelDirectory } from "./directory.ts";
 import type { History } from "./history.ts";
+import type { Removals } from "./oracle/removals.ts";
 import type { Safety } from "./oracle/safety.ts";
 import type { World } from "./oracle/world.ts";
 import type { RecordWatch } from "./record-watch.ts";
@@ -26,6 +27,9 @@ export interface Play {
   readonly schedule: Schedule;
   readonly world: World;
   readonly safety: Safety;
+  /** Null where no guard matters. */
+  readonly removals: Removals | null;
+  readonly runs: { count: number; readonly startedAt: Map<string, number> };
   readonly directory: ModelDirectory;
   readonly history: History;
   readonly watch: RecordWatch;
@@ -44,7 +48,6 @@ export interface Play {
   unsafe: string | null;
   /** An error that no fault of the schedule explains. */
   broken: string | null;
-  runs: number;
 }
 
 /** @throws {Parting} */

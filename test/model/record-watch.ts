@@ -23,6 +23,10 @@ export interface RecordWatch {
   begin(): Promise<void>;
   /** What was recorded since; `stolen`: under a lease that had passed to another before. */
   end(): Promise<{ readonly syncs: readonly RecordedSync[]; readonly stolen: readonly RecordedSync[] }>;
+  /** Whether the branch is alive under this name in the registry. */
+  isLive(incarnation: string, name: string): Promise<boolean>;
+  /** The name of a live branch. */
+  findName(incarnation: string): Promise<string | undefined>;
   /** From here on the scopes of the name are narrowed, each until a run that knew of it is verified. */
   startNarrowing(safety: Safety, places: readonly Place[]): Promise<void>;
   endNarrowing(safety: Safety, place: Place): Promise<void>;
@@ -34,6 +38,13 @@ function keyOf({ endpoint, name }: Place): string {
 
 export function createRecordWatch(pool: Pool): RecordWatch {
   const state = { seq: 0, tokens: new Map<string, number>(), narrowed: new Map<string, number>() };
+  const findName = async (incarnation: string): Promise<string | undefined> => {
+    const { rows } = await pool.query<{ name: string }>(
+      "select name from incarnations where id::text = $1 and state = 'active'",
+      [incarnation],
+    );
+    return rows[0]?.name;
+  };
   return {
     async begin() {
       const { rows } = await pool.query<{ id: string; token: number }>(
@@ -52,6 +63,8 @@ export function createRecordWatch(pool: Pool): RecordWatch {
       state.seq = rows.at(-1)?.seq ?? state.seq;
       return { syncs: rows, stolen: rows.filter(({ scopeId, token }) => token < (state.tokens.get(scopeId) ?? 0)) };
     },
+    isLive: async (incarnation, name) => (await findName(incarnation)) === name,
+    findName,
     async startNarrowing(safety, places) {
       for (const place of places) {
         const { rows } = await pool.query<{ requested: number }>(

@@ -18,8 +18,9 @@ export interface Trouble {
 /** Does the job until it ends or stands still. */
 export async function runJob(play: Play, job: Job, { faults, cut }: Trouble): Promise<void> {
   const { system, watch } = play;
-  play.runs += 1;
-  const name = `run-${play.runs}`;
+  play.runs.count += 1;
+  const name = `run-${play.runs.count}`;
+  play.runs.startedAt.set(name, play.world.now);
   const told = [
     ...faults.map(({ call, fault }) => `${fault} at call ${call}`),
     ...(cut === undefined ? [] : [`${cut.cut} at statement ${cut.statement}`]),

@@ -1,12 +1,14 @@
 /** Runs one schedule against the code under test and the oracle. */
+import { approve, putInForce } from "./approve.ts";
 import { checkEffect, checkRecorded, meddledKey } from "./check.ts";
 import type { Command, Schedule } from "./commands.ts";
 import { finish } from "./converge.ts";
 import { createModelDirectory } from "./directory.ts";
 import { createHistory } from "./history.ts";
 import { POLICIES, toPolicyText } from "./oracle/policy.ts";
+import { createRemovals } from "./oracle/removals.ts";
 import { createSafety } from "./oracle/safety.ts";
-import { bindReferences, checkOut, createWorld } from "./oracle/world.ts";
+import { checkOut, createWorld } from "./oracle/world.ts";
 import { part, pass, type Play } from "./play.ts";
 import { createRecordWatch } from "./record-watch.ts";
 import { killRun, letGo, resumeRun, runJob } from "./run-job.ts";
@@ -21,9 +23,9 @@ export async function runSchedule(system: ModelSystem, schedule: Schedule): Prom
   try {
     for (const command of schedule.commands) {
       await pass(play, 1);
-      play.safety.note(play.world);
+      note(play);
       await apply(play, command);
-      play.safety.note(play.world);
+      note(play);
       if (play.unsafe !== null) part(play, play.unsafe);
       if (play.broken !== null) part(play, play.broken);
     }
@@ -35,6 +37,11 @@ export async function runSchedule(system: ModelSystem, schedule: Schedule): Prom
       await run.done;
     }
   }
+}
+
+function note({ safety, removals, world, system }: Play): void {
+  safety.note(world);
+  for (const { traits } of system.endpoints) removals?.note(world, safety, traits.name);
 }
 
 async function begin(system: ModelSystem, schedule: Schedule): Promise<Play> {
@@ -65,6 +72,8 @@ async function begin(system: ModelSystem, schedule: Schedule): Promise<Play> {
     schedule,
     world,
     safety,
+    removals: system.setting.guards === null ? null : createRemovals(system.setting.guards),
+    runs: { count: 0, startedAt: new Map() },
     watch,
     history,
     lines,
@@ -77,7 +86,6 @@ async function begin(system: ModelSystem, schedule: Schedule): Promise<Play> {
     hasHidden: false,
     unsafe: null,
     broken: null,
-    runs: 0,
   };
   for (const endpoint of system.endpoints) endpoint.reset((effect) => checkEffect(play, endpoint, effect));
   await play.directory.prepare();
@@ -88,13 +96,9 @@ async function begin(system: ModelSystem, schedule: Schedule): Promise<Play> {
 async function activate(play: Play, index: number): Promise<void> {
   const policy = POLICIES[index];
   if (policy === undefined) return;
-  const endpoints = play.system.endpoints.map(({ traits }) => traits.name);
-  const isActive = await play.system.activate(toPolicyText(policy, endpoints));
+  const isActive = await play.system.activate(toPolicyText(policy, play.system.setting));
   play.lines.push(isActive ? `activate policy ${index}` : `policy ${index} waits for an approval`);
-  if (!isActive) return;
-  play.world.policy = policy;
-  bindReferences(play.world);
-  play.safety.note(play.world);
+  if (isActive) putInForce(play, policy);
 }
 
 async function apply(play: Play, command: Command): Promise<void> {
@@ -130,6 +134,8 @@ async function apply(play: Play, command: Command): Promise<void> {
     case "away":
     case "back":
       return changeQueue(play, command.do);
+    case "approve":
+      return approve(play, command);
     case "meddle":
       return meddle(play, command);
     default:

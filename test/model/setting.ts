@@ -17,6 +17,8 @@ export type EndpointName = "hg" | "mirror";
 
 export interface Setting {
   readonly endpoints: readonly EndpointTraits[];
+  /** How many a group may lose within an hour, and a client may deactivate (rules C1, C2); null where no guard matters. */
+  readonly guards: { readonly maxRemovals: number; readonly maxDeactivations: number } | null;
 }
 
 const FENCING: EndpointTraits = {
@@ -28,10 +30,13 @@ const FENCING: EndpointTraits = {
 };
 
 /** One endpoint that refuses a stale fence. */
-export const fencing: Setting = { endpoints: [FENCING] };
+export const fencing: Setting = { endpoints: [FENCING], guards: null };
 
 /** One endpoint that knows no fence. */
-export const foreign: Setting = { endpoints: [{ ...FENCING, isFencing: false }] };
+export const foreign: Setting = { endpoints: [{ ...FENCING, isFencing: false }], guards: null };
+
+/** One endpoint, and guards that a removal exceeds, or a second deactivation. */
+export const guarded: Setting = { ...foreign, guards: { maxRemovals: 0, maxDeactivations: 1 } };
 
 /** One where differences are reported alone, and one that knows neither fence nor version and shows writes late. */
 export const pair: Setting = {
@@ -39,4 +44,5 @@ export const pair: Setting = {
     { ...FENCING, drift: "report" },
     { name: "mirror", isFencing: false, hasVersions: false, isLagging: true, drift: "repair" },
   ],
+  guards: null,
 };

@@ -1,11 +1,13 @@
 /** The code under test, put together without its processes: every job and delivery is a call that the schedule makes. */
 import { createHash } from "node:crypto";
 import type { NormalizedDelivery } from "@branchward/core";
+import { approveSync } from "@branchward/api";
 import { createRecordDelivery, type Source } from "@branchward/receiver";
 import { createLogger } from "@branchward/runtime";
 import { createGroupType, createScimClient, createScimProvider, createUserType } from "@branchward/scim";
 import {
   type ActivePolicy,
+  approvePolicy,
   connectDatabase,
   createActivePolicy,
   createDirectory,
@@ -39,6 +41,7 @@ export interface ModelSystem extends AsyncDisposable {
   /** Connections that the code under test works with. */
   countConnections(): number;
   getEndpoint(name: EndpointName): ModelEndpoint;
+  readonly setting: Setting;
   /** Empties the record. */
   reset(): Promise<void>;
   /** Takes a delivery as the receiver does; the record's id of it. */
@@ -49,6 +52,11 @@ export interface ModelSystem extends AsyncDisposable {
   provision(method: string, path: string, body?: object): Promise<string>;
   /** Does a job; its calls at the endpoint bear the run's name. */
   perform(job: Job, run: string): Promise<void>;
+  /** As somebody asks who looks at a held plan. @throws {AppError} where it is refused */
+  approve(
+    kind: "sync" | "policy",
+    asked: { readonly id: string; readonly digest: string; readonly by: string },
+  ): Promise<void>;
   sweep(): Promise<void>;
   /** Lets the fan-out read what there is. */
   readChanges(): Promise<void>;
@@ -78,7 +86,7 @@ const source: Source = {
   requireTrust: "claim",
 };
 
-export async function startModelSystem({ endpoints: traits }: Setting): Promise<ModelSystem> {
+export async function startModelSystem(setting: Setting): Promise<ModelSystem> {
   await using stack = new AsyncDisposableStack();
   const database = stack.use(await openTestDatabase());
   await installClock(database.pool);
@@ -87,7 +95,7 @@ export async function startModelSystem({ endpoints: traits }: Setting): Promise<
   const { pool } = stack.use(connectDatabase({ ...options, max: 2 }));
   const clock = createModelClock(pool);
   const endpoints: ModelEndpoint[] = [];
-  for (const each of traits)
+  for (const each of setting.endpoints)
     endpoints.push(stack.use(await startModelEndpoint({ traits: each, now: () => clock.now() })));
   const parts: Parts = {
     db,
@@ -105,6 +113,7 @@ export async function startModelSystem({ endpoints: traits }: Setting): Promise<
     ...parts,
     ...createCalls(parts),
     cuts,
+    setting,
     provision: createProvision(parts),
     countCalls: () => parts.calls,
     countConnections: () => cutPool.totalCount - cutPool.idleCount + cutPool.waitingCount,
@@ -135,7 +144,9 @@ interface Parts {
   calls: number;
 }
 
-function createCalls(parts: Parts): Pick<ModelSystem, "deliver" | "activate" | "perform" | "sweep" | "readChanges"> {
+type Calls = "deliver" | "activate" | "approve" | "perform" | "sweep" | "readChanges";
+
+function createCalls(parts: Parts): Pick<ModelSystem, Calls> {
   const { db, queue, clock } = parts;
   const names = parts.endpoints.map(({ traits }) => traits.name);
   const log = createLogger({ level: "silent" });
@@ -180,6 +191,11 @@ function createCalls(parts: Parts): Pick<ModelSystem, "deliver" | "activate" | "
         "select text from policy_versions where state = 'active'",
       );
       return rows[0]?.text === text;
+    },
+    async approve(kind, { id, digest, by }) {
+      const { activePolicy } = parts;
+      if (kind === "policy") await approvePolicy(db, { id, digest, by, endpoints: names });
+      else await unlessAway(queue, approveSync({ db, queues: queue.queues, activePolicy }, { syncId: id, digest, by }));
     },
     perform: (job, run) => perform(createProcessors(toDeps(run)), { job, clock }),
     sweep: () => unlessAway(queue, processors()["outbox.sweep"]({ v: 1 }, toRun(1, clock))),

@@ -1,6 +1,6 @@
 /** Policies as the oracle reads them, and as text for the code under test. Which names a pattern means is written down, not computed. */
 
-import type { EndpointName } from "../setting.ts";
+import type { EndpointName, Setting } from "../setting.ts";
 
 /** Every branch name that a schedule may use. */
 export const NAMES = ["main", "release/1", "release/2", "dev/a", "users/bea/x", "users/cal/x"] as const;
@@ -65,8 +65,9 @@ function isOneOf(names: readonly string[], name: string): boolean {
   return names.includes(name);
 }
 
-/** The text of `branchward.yaml`; guards are wide, since what they withhold is not this model's question. */
-export function toPolicyText({ rules, ceiling }: PolicyModel, endpoints: readonly EndpointName[]): string {
+/** The text of `branchward.yaml`. */
+export function toPolicyText({ rules, ceiling }: PolicyModel, setting: Setting): string {
+  const endpoints = setting.endpoints.map(({ name }) => name);
   return JSON.stringify({
     endpoints: endpoints.map((name) => ({
       name,
@@ -89,11 +90,13 @@ export function toPolicyText({ rules, ceiling }: PolicyModel, endpoints: readonl
       ...(exclusive === undefined ? {} : { exclusive }),
     })),
     bots: [{ user: "robot", ceiling: { entitlements: ceiling.entitlements, branches: [ceiling.branches] } }],
-    guards: { maxRemovals: 1_000_000, maxRemovalShare: 1, maxDeactivations: 1_000_000, maxDeactivationShare: 1 },
+    guards:
+      setting.guards === null ? WIDE : { ...setting.guards, maxRemovalShare: 0, maxDeactivationShare: 0, window: "1h" },
   });
 }
 
-const HOUR_MS = 3_600_000;
+const WIDE = { maxRemovals: 1_000_000, maxRemovalShare: 1, maxDeactivations: 1_000_000, maxDeactivationShare: 1 };
+export const HOUR_MS = 3_600_000;
 const OPEN = { entitlements: ["push", "read"], branches: "**" } as const;
 const NARROW = { entitlements: ["push"], branches: "dev/*" } as const;
 

@@ -18,6 +18,9 @@ export interface UserModel {
   active: boolean;
 }
 
+/** Of whom is inactive, or deleted: when the identity provider made them so. */
+type Departures = Map<string, number>;
+
 export interface GroupModel {
   name: string;
   /** Ids of users and groups. */
@@ -55,6 +58,7 @@ export interface World {
   now: number;
   policy: PolicyModel | null;
   readonly users: Map<string, UserModel>;
+  readonly departures: Departures;
   readonly groups: Map<string, GroupModel>;
   readonly bindings: Map<string, Binding>;
   readonly lives: Map<string, Life>;
@@ -68,6 +72,7 @@ export function createWorld(now: number): World {
     now,
     policy: null,
     users: new Map(),
+    departures: new Map(),
     groups: new Map(),
     bindings: new Map(),
     lives: new Map(),
@@ -246,6 +251,32 @@ function decide(world: World, policy: PolicyModel, question: Question): Readonly
     for (const userId of users) if (world.users.get(userId)?.userName === "robot") users.delete(userId);
   }
   return holders;
+}
+
+/** Whether a deny of the policy in force names the user there. */
+export function isDenied(world: World, place: Place, { entitlement, userId }: Membership): boolean {
+  const life = { name: place.name, isAlive: true, isUncertain: false, isDoubtful: false };
+  return (world.policy?.rules ?? []).some((rule) =>
+    (rule.deny ?? []).some(
+      (deny) =>
+        deny.entitlement === entitlement &&
+        reach(world, { ...place, life, isLoose: true, rule, to: deny.to }).includes(userId),
+    ),
+  );
+}
+
+export interface Membership {
+  readonly entitlement: string;
+  readonly userId: string;
+}
+
+/** Who must hold each entitlement there whatever their working copies. */
+export function listStandingHolders(world: World, place: Place): ReadonlyMap<string, Holders> {
+  const rules = (world.policy?.rules ?? []).map((rule) => ({
+    ...rule,
+    grants: rule.grants.filter((grant) => grant.forMs === undefined),
+  }));
+  return listHolders({ ...world, policy: world.policy && { ...world.policy, rules } }, place);
 }
 
 interface GrantQuestion extends Question {

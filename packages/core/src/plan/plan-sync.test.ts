@@ -74,37 +74,6 @@ describe("a plan", () => {
     ]);
   });
 
-  it("takes a group for ours by its externalId and says so", () => {
-    const plan = planSync(inputOf({ desired: desiredOf({ push: [] }), actual: [groupOf("g1", "push")] }));
-    expect(plan).toMatchObject({ operations: [], adopted: [{ incarnation: own, entitlement: "push", groupId: "g1" }] });
-  });
-
-  it("removes a second group for the same entitlement, as an unknown outcome leaves it", () => {
-    const plan = planSync(
-      inputOf({
-        desired: desiredOf({ push: [] }),
-        actual: [groupOf("g1", "push"), groupOf("g2", "push")],
-        bindings: [bound("g2", "push")],
-      }),
-    );
-    expect(plan.operations).toEqual([{ kind: "deleteGroup", entitlement: "push", groupId: "g1" }]);
-    expect(plan.gone).toEqual(["g1"]);
-  });
-
-  it("empties a second group without a loss that guards would look at", () => {
-    const plan = planSync(
-      inputOf({
-        desired: desiredOf({ push: ["alice"] }),
-        actual: [groupOf("g1", "push", { members: ["alice"] }), groupOf("g2", "push", { members: ["alice"] })],
-        bindings: [bound("g2", "push")],
-      }),
-    );
-    expect(plan.operations).toMatchObject([
-      { kind: "removeMembers", groupId: "g1", removals: [{ member: "alice", cause: "duplicate" }] },
-      { kind: "deleteGroup", groupId: "g1" },
-    ]);
-  });
-
   it("makes a bound group anew that was deleted at the endpoint", () => {
     expect(kinds(planSync(inputOf({ desired: desiredOf({ push: [] }), bindings: [bound("g1", "push")] })))).toEqual([
       "createGroup",
