@@ -41,13 +41,14 @@ endpoints:
   const countMembers = async () =>
     (await context.endpoint.inside.findGroups(undefined)).flatMap((group) => group.members ?? []).length;
 
-  async function retire(...options: readonly string[]) {
+  async function run(...args: readonly string[]) {
     const { system } = context;
-    return runCommand(["endpoints", "retire", "foreign", "--url", system.url, ...options], {
+    return runCommand(["endpoints", ...args, "--url", system.url], {
       cwd: system.directory,
       env: { BRANCHWARD_TOKEN: system.adminToken },
     });
   }
+  const retire = (...options: readonly string[]) => run("retire", "foreign", ...options);
 
   async function countLedger(cause: string): Promise<number> {
     const { rows } = await context.system.database.pool.query<{ count: number }>(
@@ -69,6 +70,7 @@ endpoints:
     expect(await countMembers()).toBeGreaterThan(0);
     expect(await retire()).toMatchObject({ code: 0, stdout: expect.stringContaining("no group of ours any more") });
     expect(await listGroups()).toEqual([]);
+    expect((await run("list")).stdout).toMatch(/^foreign .* retired \S+ by admin: no group of ours is left$/mu);
     expect(await countLedger("retired")).toBeGreaterThan(0);
     const { id } = await context.system.branches.find({ repository, branch: "dev/one" });
     expect(await context.system.branches.holders(id)).toMatchObject({ push: ["alice", "bob"] });

@@ -17,10 +17,16 @@ export async function list(context: CommandContext, options: Common): Promise<nu
   return items.some(({ gate }) => gate.breaker !== "closed") ? EXIT.failed : EXIT.ok;
 }
 
-function describeEndpoint({ name, type, url, scopes, concurrency, gate }: EndpointItem): string {
+function describeEndpoint({ name, type, url, scopes, concurrency, gate, retirement }: EndpointItem): string {
   const counts = Object.entries(scopes).flatMap(([verdict, count]) => (count === 0 ? [] : [`${count} ${verdict}`]));
   const calls = `${gate.limit ?? concurrency} of ${concurrency} calls at once`;
-  return [name, type, url ?? "-", counts.join(", ") || "no scopes", describeGate(gate) ?? calls].join("  ");
+  const state = describeGate(gate) ?? (retirement === null ? calls : describeRetirement(retirement));
+  return [name, type, url ?? "-", counts.join(", ") || "no scopes", state].join("  ");
+}
+
+function describeRetirement({ at, by, groups }: NonNullable<EndpointItem["retirement"]>): string {
+  const left = groups === 0 ? "no group of ours is left" : `${groups} groups are left`;
+  return `retired ${at} by ${by}: ${left}`;
 }
 
 function describeGate({ breaker, since, blockedUntil, lastFailure }: EndpointItem["gate"]): string | undefined {
