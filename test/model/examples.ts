@@ -55,6 +55,16 @@ export const EXAMPLES: readonly Schedule[] = [
     { do: "run", index: 0, faults: [] },
     { do: "recreate", name: "release/1", telling: "once" },
   ),
+  // A worker that stood still comes back when another has taken its lease.
+  example(
+    { do: "create", name: "main", like: null, telling: "once" },
+    ...runs(1),
+    { do: "run", index: 0, faults: [{ call: 10, fault: "pause-before" }] },
+    { do: "pass", ms: 61_000 },
+    { do: "sweep" },
+    ...runs(3),
+    { do: "resume", index: 0 },
+  ),
   // Guards keep who leaves, until somebody approves it; then it goes.
   example(...GIVEN, { do: "leave", team: "engineering", member: "bea" }, ...SEEN_TO),
   example(...GIVEN, { do: "leave", team: "engineering", member: "bea" }, ...SEEN_TO, {
