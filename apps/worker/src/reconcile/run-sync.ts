@@ -119,7 +119,10 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
     groups: effective.filter(({ groupId }) => groupId !== null),
     collisions,
     undecided: listUndecided(run, collisions),
-    freedNames: listFreedNames(before, { read, effective, gone: plan.gone }),
+    freedNames: [
+      ...listFreedNames(before, { read, effective, gone: plan.gone }),
+      ...(run.lease.failures > 0 && judgement.verdict === "verified" ? listFreedBefore(run, read) : []),
+    ],
     isFenced: run.endpoint.builtin,
     kept: listKept(run.scope, { plan, before, accountOf }),
     ledger: {
@@ -144,6 +147,21 @@ function addCollisions({ verdict, mismatches }: Judgement, collisions: readonly 
 function listUndecided({ lease }: SyncRun, collisions: readonly Collision[]): readonly string[] {
   const own = collisions.filter(({ intent }) => intent.incarnation === lease.incarnationId);
   return own.map(({ intent }) => intent.entitlement);
+}
+
+/**
+ * Names that the scope's groups may have given up in runs that did not read as they must, where the endpoint shows it
+ * only now.
+ */
+function listFreedBefore({ scope, endpoint }: SyncRun, read: readonly ActualGroup[]): readonly string[] {
+  const borne = new Set(read.map(({ displayName }) => displayName));
+  const entitlements = new Set([...scope.desired.entitlements, ...scope.knownGroups].map((each) => each.entitlement));
+  const names = [scope.branch.branch, ...scope.strictNames].flatMap((branch) =>
+    [...entitlements].flatMap((entitlement) =>
+      listDisplayNames(endpoint.displayName, { ...scope.branch, branch, entitlement }).slice(0, 1),
+    ),
+  );
+  return names.filter((name) => !borne.has(name));
 }
 
 interface Left {
