@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { planSync, removalKey } from "./plan-sync.ts";
-import { desiredOf, groupOf, inputOf, own } from "./testing.ts";
+import { desiredOf, groupOf, inputOf, userIdOf, own } from "./testing.ts";
 import type { Plan } from "./types.ts";
 
 const kinds = (plan: Plan) => plan.operations.map((operation) => operation.kind);
@@ -38,4 +38,26 @@ describe("removals that guards keep back", () => {
     const plan = planSync(inputOf({ desired: desiredOf({ push: ["alice"] }), actual, bindings, isRenaming: true }));
     expect(plan.operations).toMatchObject([{ removals: [{ cause: "renamed" }, { cause: "renamed" }] }]);
   });
+
+  it.each([
+    ["expired", "renamed"],
+    ["untrusted", "renamed"],
+    ["exclusive", "renamed"],
+    ["ceiling", "renamed"],
+    ["deny", "deny"],
+    ["inactive", "inactive"],
+  ] as const)(
+    "are no matter of guards while a rename is not verified, also where it is %s under the new name",
+    (cause, told) => {
+      const place = { rule: "policy[0].grants[0]", file: "f", line: 1, reference: "group:g", path: [] };
+      const exclusions = [{ ...place, userId: userIdOf("bob"), entitlement: "push", cause }];
+      const removalsOf = (isRenaming: boolean) => {
+        const desired = desiredOf({ push: ["alice", "eve"] }, { exclusions });
+        const [operation] = planSync(inputOf({ desired, actual, bindings, isRenaming })).operations;
+        return operation;
+      };
+      expect(removalsOf(true)).toMatchObject({ removals: [{ member: "bob", cause: told }] });
+      expect(removalsOf(false)).toMatchObject({ removals: [{ member: "bob", cause }] });
+    },
+  );
 });

@@ -267,6 +267,9 @@ function usersByAccount({ desired, accountOf }: PlanInput): ReadonlyMap<string, 
   return new Map(known);
 }
 
+/** Exclusions that no guard holds back, whatever was held (rule C1). */
+const UNGUARDED: ReadonlySet<Exclusion["cause"]> = new Set(["inactive", "deny", "rename"]);
+
 const causeOfState = { active: null, closed: "closed", deleted: "deleted" } as const;
 
 function causeOf(input: PlanInput, group: HeldGroup, userId: UserId | null): RemovalCause {
@@ -279,8 +282,9 @@ function causeOf(input: PlanInput, group: HeldGroup, userId: UserId | null): Rem
   if (ofState !== null) return ofState;
   const isTheirs = (each: Exclusion) => each.userId === userId && each.entitlement === group.entitlement;
   const excluded = desired.exclusions.find(isTheirs)?.cause;
+  // Whatever else keeps somebody out under the new name, no guard holds the rename's removals back (rule A5).
+  if (isRenaming && !(excluded !== undefined && UNGUARDED.has(excluded))) return "renamed";
   if (excluded !== undefined) return excluded;
-  if (isRenaming) return "renamed";
   const isMentioned = desired.entitlements.some(({ entitlement }) => entitlement === group.entitlement);
   return isMentioned ? "not-granted" : "unmentioned";
 }
