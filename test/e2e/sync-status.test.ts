@@ -75,7 +75,7 @@ describe("sync-status", () => {
     const github = createGithubRepository(system.post, name);
     let head = makeRevision();
     await github.push({ branch: "dev/busy", after: head });
-    for (let pushes = 0; pushes < 4; pushes += 1) {
+    for (let pushes = 0; pushes < 2; pushes += 1) {
       const answer = await system.api.status({ repository: name, branch: "dev/busy", wait: "20s" });
       expect(answer.status.state).toBe("in_sync");
       const after = makeRevision();

@@ -112,19 +112,17 @@ describe("what a delivery asks of branches", () => {
   it("lets a branch rest that is pushed to again and again", async () => {
     const { incarnationId, scopeId } = await create();
     await run(scopeId);
-    const rests = [];
-    for (let round = 0; round < 4; round += 1) rests.push(await push(incarnationId, scopeId));
-    expect(rests.slice(0, 3)).toEqual([0, 0, 0]);
-    expect(rests[3]).toBeGreaterThan(0);
+    expect(await push(incarnationId, scopeId)).toBe(0);
+    expect(await push(incarnationId, scopeId)).toBeGreaterThan(0);
   });
 
   it("lets nothing rest that anything else was asked of, or that is not verified", async () => {
     const { incarnationId, scopeId } = await create();
     await run(scopeId);
-    for (let round = 0; round < 5; round += 1) await push(incarnationId, scopeId);
+    for (let round = 0; round < 2; round += 1) await push(incarnationId, scopeId);
     await requestScopesOf(context.database.db, new Map([[incarnationId, "policy"]]));
     expect(await request(incarnationId)).toMatchObject([{ restMs: 0 }]);
-    for (let round = 0; round < 5; round += 1) await push(incarnationId, scopeId);
+    for (let round = 0; round < 2; round += 1) await push(incarnationId, scopeId);
     await request(incarnationId);
     await run(scopeId, "failed");
     expect(await request(incarnationId)).toMatchObject([{ restMs: 0 }]);
@@ -134,12 +132,12 @@ describe("what a delivery asks of branches", () => {
     const { db } = context.database;
     const { incarnationId, scopeId } = await create();
     await run(scopeId);
-    for (let round = 0; round < 5; round += 1) await push(incarnationId, scopeId);
+    for (let round = 0; round < 2; round += 1) await push(incarnationId, scopeId);
     const [seen] = await request(incarnationId);
     await request(incarnationId);
     expect(await findRest(db, scopeId, seen?.requested ?? 0)).toBeGreaterThan(0);
     await requestScopesOf(db, new Map([[incarnationId, "directory"]]));
-    for (let round = 0; round < 5; round += 1) await request(incarnationId);
+    for (let round = 0; round < 2; round += 1) await request(incarnationId);
     expect(await findRest(db, scopeId, seen?.requested ?? 0)).toBe(0);
   });
 });

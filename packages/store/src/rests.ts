@@ -6,8 +6,8 @@ import { type RawBuilder, sql } from "kysely";
 import type { Queryable } from "./database.ts";
 import { prepared } from "./prepared-statements.ts";
 
-/** So many pushes since anything else happened are looked at one by one. */
-const PUSHES_AT_ONCE = 3;
+/** So many pushes since anything else happened are looked at at once. */
+const PUSHES_AT_ONCE = 1;
 /** From one look to the next, once there were more. */
 const REST = "30 seconds";
 

@@ -126,7 +126,7 @@ export async function waitForStatus(
     for (;;) {
       const seen = changes.count();
       const { answer, pending } = await findStatus(deps, question);
-      if (answer.conclusion === "waiting") hurry(deps, pending, hurried);
+      if (answer.state === "pending" || answer.state === "deadline") hurry(deps, pending, hurried);
       const leftMs = until - performance.now();
       if (answer.conclusion !== "waiting" || leftMs <= 0 || signal.aborted) return answer;
       await changes.next(seen, Math.min(leftMs, LOOK_AGAIN_MS), signal);
