@@ -15,8 +15,11 @@ export interface BranchName {
   readonly refType?: "branch" | "bookmark" | "topic";
 }
 
-/** Longer than any queue, pairing window or retry of these tests; only a failing test waits so long. */
-const PATIENCE = { timeout: 20_000, interval: 25 };
+/**
+ * Longer than any queue, pairing window or retry of these tests, and than an agent that found Branchward away waits before
+ * it comes back; only a failing test waits so long.
+ */
+const PATIENCE = { timeout: 45_000, interval: 25 };
 
 export interface Branches {
   /** Waits until a branch of this name is in this state (active unless said otherwise). */
