@@ -45,6 +45,9 @@ audit: { interval: 1s, budget: 1 }
     await vi.waitFor(async () => {
       const { status } = await system.api.status({ repository, branch });
       expect(status.state).toBe("in_sync");
+      // The groups of the directory may yet be new, and whoever is in them to come.
+      for (const endpoint of [repaired, reported])
+        expect((await getGroup(endpoint, branch)).names).toEqual(["alice", "bob"]);
     }, patience);
   }
 
