@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { createGithubRepository, type GithubRepository, makeRevision } from "../support/deliveries.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createGithubRepository, makeRevision } from "../support/deliveries.ts";
 import { addExamplePeople, EXAMPLE_POLICY, startTestSystem, type TestSystem } from "../support/system.ts";
 
 describe("sync-status", () => {
@@ -68,42 +68,6 @@ describe("sync-status", () => {
         endpoints: [{ endpoint: "directory", verdict: "verified" }],
       },
     });
-  });
-
-  /** A branch that is pushed to again and again, and verified each time, until it rests: its last head waits for its turn. */
-  async function pushUntilRest(name: string): Promise<{ readonly github: GithubRepository; readonly head: string }> {
-    const github = createGithubRepository(system.post, name);
-    let head = makeRevision();
-    await github.push({ branch: "dev/busy", after: head });
-    for (let pushes = 0; pushes < 2; pushes += 1) {
-      const answer = await system.api.status({ repository: name, branch: "dev/busy", wait: "20s" });
-      expect(answer.status.state).toBe("in_sync");
-      const after = makeRevision();
-      await github.push({ branch: "dev/busy", before: head, after });
-      head = after;
-    }
-    return { github, head };
-  }
-
-  it("leaves nobody waiting who asks for a branch that rests between many pushes", async () => {
-    const { head } = await pushUntilRest("acme/hurried");
-    const asked = { repository: "acme/hurried", branch: "dev/busy", revision: head, wait: "20s" };
-    expect(await system.api.status(asked)).toMatchObject({ http: 200, status: { state: "in_sync", revision: head } });
-  });
-
-  it("lets no branch rest that is deleted", async () => {
-    const { github, head } = await pushUntilRest("acme/ended");
-    const question = { repository: "acme/ended", branch: "dev/busy", revision: makeRevision() };
-    const { incarnation } = (await system.api.status(question)).status;
-    await github.push({ branch: "dev/busy", before: head });
-    await vi.waitFor(
-      async () => {
-        const [newest] = await system.api.listSyncs(incarnation ?? "");
-        expect(newest).toMatchObject({ verdict: "verified" });
-        expect(newest?.removed).toBeGreaterThan(0);
-      },
-      { timeout: 20_000, interval: 200 },
-    );
   });
 
   it("with wait holds a revision that is not known yet, and answers unknown when it does not come", async () => {

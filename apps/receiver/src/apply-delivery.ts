@@ -253,25 +253,44 @@ interface Decided {
 }
 
 async function decide(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Decided> {
-  const { delivery, repository, receivedAt } = accepted;
+  const { delivery, repository } = accepted;
   const live = await listLiveByNames(trx, repository.id, listNames(delivery));
-  if (!mayPair(delivery, live)) {
-    const decision = decideWith(deps, accepted, live);
-    return { decision, plainlyPushed: listPlainlyPushed(decision, live) };
-  }
+  const decision = mayPair(delivery, live)
+    ? await decideWithPairs(trx, deps, accepted, live)
+    : decideWith(deps, accepted, live);
+  return { decision, plainlyPushed: listPlainlyPushed(decision, live) };
+}
+
+async function decideWithPairs(
+  trx: Queryable,
+  deps: ApplyDeps,
+  accepted: Accepted,
+  live: readonly Incarnation[],
+): Promise<RegistryDecision> {
+  const { delivery, repository, receivedAt } = accepted;
   await lockPairings(trx, repository.id, toPairingKeys(delivery, live));
   const since = new Date(receivedAt.getTime() - deps.pairingWindowMs);
   const recent = await listBornOrEndedSince(trx, repository.id, since);
   const known = new Map([...live, ...recent].map((incarnation) => [incarnation.id, incarnation]));
-  return { decision: decideWith(deps, accepted, [...known.values()]), plainlyPushed: new Set() };
+  return decideWith(deps, accepted, [...known.values()]);
 }
 
-function listPlainlyPushed({ events }: RegistryDecision, live: readonly Incarnation[]): ReadonlySet<string> {
-  const active = new Set<string>(live.filter(({ state }) => state === "active").map(({ id }) => id));
-  const pushed = events.filter(({ kind, note }) => kind === "push" && note === null);
-  return new Set(
-    pushed.flatMap(({ incarnation }) => (incarnation !== null && active.has(incarnation) ? [incarnation] : [])),
-  );
+/** The branches that got a new head, and of which nothing else is told or known otherwise than before. */
+function listPlainlyPushed(
+  { events, incarnations, renames }: RegistryDecision,
+  live: readonly Incarnation[],
+): ReadonlySet<string> {
+  const before = new Map(live.map((incarnation) => [incarnation.id, incarnation]));
+  const told = Map.groupBy(events, ({ incarnation }) => incarnation);
+  const plain = incarnations.filter((now) => {
+    const was = before.get(now.id);
+    const isSame = was?.state === "active" && now.state === "active" && was.suspect === now.suspect;
+    const isRenamed = renames.some(({ incarnation, merged }) => incarnation === now.id || merged === now.id);
+    return (
+      isSame && !isRenamed && told.get(now.id)?.every(({ kind, note }) => kind === "push" && note === null) === true
+    );
+  });
+  return new Set(plain.map(({ id }) => id));
 }
 
 function decideWith(deps: ApplyDeps, accepted: Accepted, incarnations: readonly Incarnation[]): RegistryDecision {

@@ -47,8 +47,11 @@ export function createRecordDelivery(deps: RecordDeps): RecordDelivery {
   };
 }
 
-/** An add may be lost; who asks again after this long adds once more, and does not leave it to the sweeper. */
-const TRUST_ADDED_MS = 5_000;
+/**
+ * After this long a push adds once more: an add may be lost, and a job that rests is moved on. It is less than the quiet
+ * that ends a rest.
+ */
+const TRUST_ADDED_MS = 4_000;
 const MAX_REMEMBERED = 10_000;
 
 /** Tells who listens, and asks for runs, once the record is committed: what fails here is found by who looks by itself. */

@@ -8,8 +8,10 @@ import { prepared } from "./prepared-statements.ts";
 
 /** So many pushes since anything else happened are looked at at once. */
 const PUSHES_AT_ONCE = 1;
-/** From one look to the next, once there were more. */
-const REST = "30 seconds";
+/** Once there were more, the next look waits until none has come for so long, */
+const QUIET = "6 seconds";
+/** and for so long after the last look at most. */
+const LONGEST = "60 seconds";
 
 /**
  * Of a row of `scopes`: milliseconds until its next look, where only pushes came since the request `seen`; else 0.
@@ -18,7 +20,9 @@ const REST = "30 seconds";
 export function restMs(seen: RawBuilder<unknown>): RawBuilder<number> {
   return sql`case
     when verdict = 'verified' and pushed > ${sql.lit(PUSHES_AT_ONCE)} and scopes.requested - pushed <= ${seen}
-    then greatest(0, ceil(extract(epoch from verdict_at + ${sql.lit(REST)}::interval - now()) * 1000))::integer
+    then greatest(0, ceil(1000 * extract(epoch from
+      least(requested_at + ${sql.lit(QUIET)}::interval, verdict_at + ${sql.lit(LONGEST)}::interval) - now()
+    )))::integer
     else 0 end`;
 }
 
