@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createGithubRepository, makeRevision } from "../support/deliveries.ts";
+import { createGithubRepository, makeRevision, MERGE_QUEUE, toQueueBranch } from "../support/deliveries.ts";
 import { addExamplePeople, EXAMPLE_POLICY, startTestSystem, type TestSystem } from "../support/system.ts";
 
 describe("sync-status", () => {
@@ -84,6 +84,78 @@ describe("sync-status", () => {
     expect(await waiting).toMatchObject({ http: 200, status: { state: "in_sync", revision: second } });
     const former = await system.api.status({ ...question, revision: first });
     expect(former).toMatchObject({ http: 200, status: { state: "in_sync", revision: first } });
+  });
+
+  it("of a merge queue's group is the base branch's answer, and stays it while the group is told again and merged", async () => {
+    const github = createGithubRepository(system.post, "acme/queue");
+    const [head, group] = [makeRevision(), makeRevision()];
+    await github.push({ branch: "main", after: head });
+    const { status: main } = await system.api.status({ repository: github.name, branch: "main", wait: "20s" });
+    const question = { repository: github.name, branch: "main", revision: group };
+    expect(await system.api.status(question)).toMatchObject({ http: 404, status: { state: "unknown" } });
+    await github.requestChecks("main", group);
+    const answer = await system.api.status({ ...question, wait: "20s" });
+    expect(answer).toMatchObject({
+      http: 200,
+      status: { state: "in_sync", governed: true, revision: group, incarnation: main.incarnation },
+    });
+    expect(await system.branches.find({ repository: github.name, branch: "main" })).toMatchObject({ head });
+    const temporary = toQueueBranch("main", group);
+    await github.create(temporary, MERGE_QUEUE);
+    await github.push({ branch: temporary, after: group, sender: MERGE_QUEUE });
+    expect(await system.api.status(question)).toMatchObject({ http: 200, status: { state: "in_sync" } });
+    await github.push({ branch: "main", before: head, after: group, sender: MERGE_QUEUE });
+    await github.push({ branch: temporary, before: group, sender: MERGE_QUEUE });
+    await github.delete(temporary, MERGE_QUEUE);
+    expect((await system.api.status({ ...question, wait: "20s" })).status.state).toBe("in_sync");
+    expect(await system.api.listBranches(github.name)).toMatchObject([
+      { id: main.incarnation, name: "main", head: group, state: "active", suspect: false },
+    ]);
+  });
+
+  it("of a merge queue's group is asked for where it was only pushed, by the name of its temporary branch too", async () => {
+    const github = createGithubRepository(system.post, "acme/pushed-queue");
+    const [head, group] = [makeRevision(), makeRevision()];
+    await github.push({ branch: "release/1.0", after: head });
+    const temporary = toQueueBranch("release/1.0", group);
+    const waiting = ["release/1.0", temporary].map((branch) =>
+      system.api.status({ repository: github.name, branch, revision: group, wait: "20s" }),
+    );
+    await github.push({ branch: temporary, after: group, sender: MERGE_QUEUE });
+    const { id } = await system.branches.find({ repository: github.name, branch: "release/1.0" });
+    for (const answer of await Promise.all(waiting)) {
+      expect(answer).toMatchObject({ http: 200, status: { state: "in_sync", revision: group, incarnation: id } });
+    }
+  });
+
+  it("of a merge queue's group is pending until a look that came after it, as of a push", async () => {
+    const github = createGithubRepository(system.post, "acme/looked-at");
+    const [head, group] = [makeRevision(), makeRevision()];
+    await github.push({ branch: "main", after: head });
+    const before = await system.api.status({ repository: github.name, branch: "main", wait: "20s" });
+    await github.requestChecks("main", group);
+    const after = await system.api.status({
+      repository: github.name,
+      branch: "main",
+      revision: group,
+      wait: "20s",
+    });
+    expect(after.status.state).toBe("in_sync");
+    expect((after.status.sync ?? "") > (before.status.sync ?? "")).toBe(true);
+  });
+
+  it("of a merge queue's group is answered also where nobody told of its base before", async () => {
+    const github = createGithubRepository(system.post, "acme/queue-first");
+    const group = makeRevision();
+    await github.requestChecks("main", group);
+    const question = { repository: github.name, branch: "main", revision: group, wait: "20s" };
+    expect(await system.api.status(question)).toMatchObject({
+      http: 200,
+      status: { state: "in_sync", governed: true },
+    });
+    const head = makeRevision();
+    await github.push({ branch: "main", before: makeRevision(), after: head });
+    expect(await system.api.listBranches(github.name)).toMatchObject([{ name: "main", head, state: "active" }]);
   });
 
   it("takes a revision in capitals, and refuses a short one", async () => {

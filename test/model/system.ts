@@ -72,6 +72,7 @@ const EMPTY: NormalizedDelivery = {
   changes: [],
   renames: [],
   sightings: [],
+  queued: [],
   checkout: null,
   ignored: null,
 };

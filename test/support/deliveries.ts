@@ -77,6 +77,14 @@ export interface GithubRef {
   readonly sender?: string;
 }
 
+/** Who moves what a merge queue moves. */
+export const MERGE_QUEUE = "github-merge-queue[bot]";
+
+/** The temporary branch of a group of the merge queue of `base`. */
+export function toQueueBranch(base: string, head: string): string {
+  return `gh-readonly-queue/${base}/pr-7-${head}`;
+}
+
 /** A repository at GitHub: each call is one webhook, answered 202; resolves with the delivery's id. */
 export interface GithubRepository {
   readonly name: string;
@@ -84,6 +92,8 @@ export interface GithubRepository {
   push(ref: GithubRef, id?: string): Promise<string>;
   create(branch: string, sender?: string): Promise<string>;
   delete(branch: string, sender?: string): Promise<string>;
+  /** A group of the merge queue of `base` asks for its checks; `head` is what the queue made of it. */
+  requestChecks(base: string, head: string): Promise<string>;
   /** The same repository under another name, as payloads show it after a rename or transfer. */
   renamed(name: string): GithubRepository;
 }
@@ -121,6 +131,17 @@ export function createGithubRepository(
       ),
     create: (branch, sender = "alice") => send("create", { ref: branch, ref_type: "branch", ...common(sender) }),
     delete: (branch, sender = "alice") => send("delete", { ref: branch, ref_type: "branch", ...common(sender) }),
+    requestChecks: (base, head) =>
+      send("merge_group", {
+        action: "checks_requested",
+        merge_group: {
+          head_sha: head,
+          head_ref: `refs/heads/${toQueueBranch(base, head)}`,
+          base_sha: makeRevision(),
+          base_ref: `refs/heads/${base}`,
+        },
+        ...common(MERGE_QUEUE),
+      }),
     renamed: (newName) => createGithubRepository(post, newName, { source, nativeId }),
   };
 }

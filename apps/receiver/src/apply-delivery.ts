@@ -19,6 +19,7 @@ import {
   endCheckoutsOf,
   ensurePolicyScopes,
   expireGrantsOf,
+  findHead,
   insertBranchEvents,
   type JoinedSources,
   type LineageBreak,
@@ -66,13 +67,21 @@ interface Effects {
   readonly touched: ReadonlyMap<string, string>;
   /** The incarnations whose registry entry changed. */
   readonly incarnations: readonly Incarnation[];
-  /** Of them those that got a new head and nothing else. */
+  /** The incarnations that got a new head, or another revision that answers for them, and nothing else. */
   readonly plainlyPushed: ReadonlySet<string>;
+  readonly queued: RegistryDecision["queued"];
   /** An incarnation that somebody was seen on, without that anything changed. */
   readonly seen: string | null;
 }
 
-const NO_EFFECTS: Effects = { events: [], touched: new Map(), incarnations: [], plainlyPushed: new Set(), seen: null };
+const NO_EFFECTS: Effects = {
+  events: [],
+  touched: new Map(),
+  incarnations: [],
+  plainlyPushed: new Set(),
+  queued: [],
+  seen: null,
+};
 
 /** A delivery that has a meaning, as it is recorded. */
 export interface Accepted {
@@ -151,24 +160,27 @@ async function toRequests(
   const policy = registry.incarnations.length > 0 ? await deps.activePolicy.find(trx) : undefined;
   const changed = new Map(registry.incarnations.map((incarnation) => [incarnation.id as string, incarnation]));
   const others = [...reasons.keys()].filter((id) => !changed.has(id));
+  const isPlainPush = (id: string) => registry.plainlyPushed.has(id) && !repository.isRenamed;
+  const listQueued = (id: string) =>
+    registry.queued.filter(({ incarnation }) => incarnation === id).map(({ head }) => head);
   return [
     ...[...changed.values()].map((incarnation) => ({
       incarnationId: incarnation.id,
       reason: reasons.get(incarnation.id) ?? null,
-      isPlainPush: registry.plainlyPushed.has(incarnation.id) && !repository.isRenamed,
+      isPlainPush: isPlainPush(incarnation.id),
       endpoints: listPolicyEndpoints(policy, {
         repository: repository.name,
         incarnation,
         endpoints: deps.endpoints,
       }),
-      head: incarnation.head,
+      heads: [incarnation.head, ...listQueued(incarnation.id)],
     })),
     ...others.map((incarnationId) => ({
       incarnationId,
       reason: reasons.get(incarnationId) ?? null,
-      isPlainPush: false,
+      isPlainPush: isPlainPush(incarnationId),
       endpoints: [],
-      head: undefined,
+      heads: listQueued(incarnationId),
     })),
   ];
 }
@@ -192,7 +204,7 @@ async function applyChanges(
   refusal: string | null,
 ): Promise<Effects> {
   const { delivery } = accepted;
-  if (delivery.changes.length === 0 && delivery.sightings.length === 0) return NO_EFFECTS;
+  if (delivery.changes.length + delivery.sightings.length + delivery.queued.length === 0) return NO_EFFECTS;
   if (refusal !== null) return { ...NO_EFFECTS, events: delivery.changes.map((change) => toClaim(change, refusal)) };
   const { decision, plainlyPushed } = await decide(trx, deps, accepted);
   await saveIncarnations(trx, accepted.repository.id, decision.incarnations);
@@ -210,8 +222,8 @@ async function applyChanges(
     await expireGrantsOf(trx, incarnation.id);
   }
   for (const found of listBreaks(accepted, decision)) await breakLineage(trx, found);
-  const { events, incarnations } = decision;
-  return { ...NO_EFFECTS, events, touched: toReasons(decision), incarnations, plainlyPushed };
+  const { events, incarnations, queued } = decision;
+  return { ...NO_EFFECTS, events, touched: toReasons(decision), incarnations, plainlyPushed, queued };
 }
 
 /** A ref that the delivery itself tells of was only overtaken by the next push (rule A4). */
@@ -239,12 +251,12 @@ function toClaim(change: NormalizedDelivery["changes"][number], note: string): R
 }
 
 /** Every name that a delivery tells of. */
-export function listNames({ changes, sightings, renames }: NormalizedDelivery): readonly BranchName[] {
+export function listNames({ changes, sightings, queued, renames }: NormalizedDelivery): readonly BranchName[] {
   const renamed = renames.flatMap(({ refType, from, to }) => [
     { refType, name: from },
     { refType, name: to },
   ]);
-  return [...changes, ...sightings, ...renamed];
+  return [...changes, ...sightings, ...queued, ...renamed];
 }
 
 interface Decided {
@@ -252,10 +264,10 @@ interface Decided {
   readonly plainlyPushed: ReadonlySet<string>;
 }
 
-async function decide(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Decided> {
-  const { delivery, repository } = accepted;
-  const live = await listLiveByNames(trx, repository.id, listNames(delivery));
-  const decision = mayPair(delivery, live)
+async function decide(trx: Queryable, deps: ApplyDeps, told: Accepted): Promise<Decided> {
+  const live = await listLiveByNames(trx, told.repository.id, listNames(told.delivery));
+  const accepted = { ...told, delivery: await withoutKnownHeads(trx, told.delivery, live) };
+  const decision = mayPair(accepted.delivery, live)
     ? await decideWithPairs(trx, deps, accepted, live)
     : decideWith(deps, accepted, live);
   return { decision, plainlyPushed: listPlainlyPushed(decision, live) };
@@ -275,6 +287,24 @@ async function decideWithPairs(
   return decideWith(deps, accepted, [...known.values()]);
 }
 
+/** A queue's group is told of by several events: the first says what is to be reached for it. */
+async function withoutKnownHeads(
+  trx: Queryable,
+  delivery: NormalizedDelivery,
+  live: readonly Incarnation[],
+): Promise<NormalizedDelivery> {
+  const queued: NormalizedDelivery["queued"][number][] = [];
+  for (const candidate of delivery.queued) {
+    const base = findNamed(live, candidate);
+    if (base === undefined || (await findHead(trx, base.id, candidate.head)) === undefined) queued.push(candidate);
+  }
+  return { ...delivery, queued };
+}
+
+function findNamed(incarnations: readonly Incarnation[], { refType, name }: BranchName): Incarnation | undefined {
+  return incarnations.find((incarnation) => incarnation.refType === refType && incarnation.name === name);
+}
+
 /** The branches that got a new head, and of which nothing else is told or known otherwise than before. */
 function listPlainlyPushed(
   { events, incarnations, renames }: RegistryDecision,
@@ -287,7 +317,9 @@ function listPlainlyPushed(
     const isSame = was?.state === "active" && now.state === "active" && was.suspect === now.suspect;
     const isRenamed = renames.some(({ incarnation, merged }) => incarnation === now.id || merged === now.id);
     return (
-      isSame && !isRenamed && told.get(now.id)?.every(({ kind, note }) => kind === "push" && note === null) === true
+      isSame &&
+      !isRenamed &&
+      told.get(now.id)?.every(({ kind, note }) => kind === "push" && (note === null || note === "merge-queue")) === true
     );
   });
   return new Set(plain.map(({ id }) => id));
@@ -303,16 +335,19 @@ function decideWith(deps: ApplyDeps, accepted: Accepted, incarnations: readonly 
   });
 }
 
-/** A push to a branch that has a known head can be no half of a rename, nor can the sight of what is known. */
+/** A push to a branch that has a known head can be no half of a rename, nor can the sight of what is known. What ended lately is wanted for a base that is not known, too. */
 function mayPair(delivery: NormalizedDelivery, live: readonly Incarnation[]): boolean {
-  const findKnown = ({ refType, name }: BranchName) =>
-    live.find((incarnation) => incarnation.refType === refType && incarnation.name === name);
+  const findKnown = (branch: BranchName) => findNamed(live, branch);
   const isTold = delivery.changes.some((change) => {
     if (change.kind !== "push" || change.closed) return true;
     const known = findKnown(change);
     return known === undefined || known.head === null || known.suspect;
   });
-  return isTold || delivery.sightings.some((sighting) => (findKnown(sighting)?.head ?? null) !== sighting.head);
+  return (
+    isTold ||
+    delivery.sightings.some((sighting) => (findKnown(sighting)?.head ?? null) !== sighting.head) ||
+    delivery.queued.some((candidate) => findKnown(candidate) === undefined)
+  );
 }
 
 function toPairingKeys(delivery: NormalizedDelivery, live: readonly Incarnation[]): readonly string[] {

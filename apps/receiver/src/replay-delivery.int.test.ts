@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import type { NormalizedDelivery } from "@branchward/core";
 import { createQueues, migrateQueue, openQueueBackend } from "@branchward/queue";
 import { createLogger } from "@branchward/runtime";
-import { createActivePolicy, findDelivery, listBranches } from "@branchward/store";
+import { createActivePolicy, findDelivery, findHead, listBranches } from "@branchward/store";
 import { openTestDatabase, type TestDatabase } from "@branchward/store/testing";
 import type { SourceReceiver } from "@branchward/vcs/receive";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -20,6 +20,7 @@ const QUIET: NormalizedDelivery = {
   changes: [],
   renames: [],
   sightings: [],
+  queued: [],
   checkout: null,
   ignored: null,
 };
@@ -89,6 +90,7 @@ describe("a replayed delivery", () => {
     forced: null,
     closed: false,
   });
+  const queued = (head: string) => ({ refType: "branch" as const, name: "main", head, isBaseSeen: true });
   const heads = async (repository: string) =>
     (await listBranches(context.database.db, { limit: 10, repository })).map(({ state, head }) => [state, head]);
 
@@ -152,6 +154,26 @@ describe("a replayed delivery", () => {
       expect(stored?.events.find(({ replay: by }) => by === made.id)?.note).toBe("stale");
     }
     expect(await heads("acme/news")).toEqual(before);
+  });
+
+  it("is not out of date because of what a merge queue tried since", async () => {
+    const repository = repositoryOf("acme/queue");
+    await record({ repository, changes: [push(null, revision("a"))] });
+    const moved = await record({ repository, changes: [push(revision("a"), revision("b"))] }, ["checkout"]);
+    await record({ repository, queued: [queued(revision("c"))] });
+    await replay(moved);
+    expect(await heads("acme/queue")).toEqual([["active", revision("b")]]);
+  });
+
+  it("tells of a merge queue's group where its source might not when it came", async () => {
+    const repository = repositoryOf("acme/late-queue");
+    await record({ repository, changes: [push(null, revision("a"))] });
+    const [branch] = await listBranches(context.database.db, { limit: 1, repository: "acme/late-queue" });
+    const findGroup = () => findHead(context.database.db, branch?.id ?? "", revision("c"));
+    const delivery = await record({ repository, queued: [queued(revision("c"))] }, ["checkout"]);
+    expect(await findGroup()).toBeUndefined();
+    await replay(delivery);
+    expect(await findGroup()).toBeDefined();
   });
 
   it("moves no working copy back to where it was", async () => {

@@ -149,6 +149,7 @@ async function withoutStale(
       ...delivery,
       changes: delivery.changes.filter((change) => !changes.includes(change)),
       sightings: delivery.sightings.filter(({ refType, name }) => !isLater(refType, name)),
+      queued: delivery.queued.filter(({ refType, name }) => !isLater(refType, name)),
       renames: delivery.renames.filter(({ refType, from, to }) => !isLater(refType, from) && !isLater(refType, to)),
       checkout: hasMoved ? null : checkout,
     },

@@ -38,6 +38,16 @@ export interface RefSighting {
   readonly head: string | null;
 }
 
+/** A revision that a host tries on behalf of a branch before it may become its head: a merge queue's group (rule D3). */
+export interface QueuedHead {
+  readonly refType: RefType;
+  /** The branch that it would be merged into. */
+  readonly name: string;
+  readonly head: string;
+  /** True where the host says so of that branch itself; false where no more than the name of a temporary ref tells of it. */
+  readonly isBaseSeen: boolean;
+}
+
 /** A checkout in one working copy; null branch: the working copy left every branch (detached). */
 export interface CheckoutClaim {
   readonly refType: RefType;
@@ -62,6 +72,7 @@ export interface NormalizedDelivery {
   /** `rename-from` evidence: only chooses among a delete and a create that were observed. */
   readonly renames: readonly { readonly refType: RefType; readonly from: string; readonly to: string }[];
   readonly sightings: readonly RefSighting[];
+  readonly queued: readonly QueuedHead[];
   readonly checkout: CheckoutClaim | null;
   /** Why an authentic delivery has no meaning for us; null when it has one. */
   readonly ignored: string | null;

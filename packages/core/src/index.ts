@@ -71,11 +71,13 @@ export type {
   BranchEvent,
   CheckoutClaim,
   NormalizedDelivery,
+  QueuedHead,
   RefChange,
   RefSighting,
   RepositoryClaim,
 } from "./branch-event.ts";
 
+export { findQueueBase } from "./merge-queue.ts";
 export { decideRegistry } from "./registry/decide-registry.ts";
 export type { Incarnation, RegistryDecision, RegistryInput } from "./registry/types.ts";
 

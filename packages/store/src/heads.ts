@@ -1,4 +1,4 @@
-/** Heads that an incarnation had, each with what its scopes had to reach for it (rule D1). */
+/** Revisions that answer for an incarnation: heads that it had, or that were queued for it (rules D1, D3), each with what its scopes had to reach. */
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
 

@@ -84,7 +84,7 @@ export async function setDeliveryOutcome(
     .execute();
 }
 
-/** The names of a repository's refs that deliveries after this one have changed. */
+/** The names of a repository's refs that deliveries after this one have changed. What a merge queue tries changes none. */
 export async function listNamesChangedSince(
   trx: Queryable,
   repositoryId: string,
@@ -96,7 +96,8 @@ export async function listNamesChangedSince(
     join branch_events e on e.delivery_id = d.id
     cross join lateral (values (e.name), (e.previous_name)) as named (name)
     where d.repository_id = ${repositoryId} and d.seq > ${deliverySeq}
-      and e.kind <> 'checkout' and e.incarnation_id is not null and named.name is not null`.execute(trx);
+      and e.kind <> 'checkout' and e.incarnation_id is not null and named.name is not null
+      and e.note is distinct from 'merge-queue'`.execute(trx);
   return rows;
 }
 

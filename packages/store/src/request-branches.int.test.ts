@@ -19,7 +19,7 @@ describe("what a delivery asks of branches", () => {
 
   const request = (incarnationId: string, more: Partial<BranchRequest> = {}): Promise<readonly AskedScope[]> =>
     requestBranches(context.database.db, [
-      { incarnationId, reason: "push", isPlainPush: true, endpoints: ["directory"], head: undefined, ...more },
+      { incarnationId, reason: "push", isPlainPush: true, endpoints: ["directory"], heads: [], ...more },
     ]);
 
   const create = async (): Promise<{ incarnationId: string; scopeId: string }> => {
@@ -59,15 +59,24 @@ describe("what a delivery asks of branches", () => {
   it("notes what each scope has to reach for the head (rule D1)", async () => {
     const { db } = context.database;
     const { incarnationId } = await create();
-    const scopes = await request(incarnationId, { endpoints: ["directory", "hg"], head: "f".repeat(40) });
+    const scopes = await request(incarnationId, { endpoints: ["directory", "hg"], heads: ["f".repeat(40)] });
     const head = await findHead(db, incarnationId, "f".repeat(40));
     expect(head?.requested).toEqual(Object.fromEntries(scopes.map(({ id, requested }) => [id, requested])));
+  });
+
+  it("notes the same for each of several heads", async () => {
+    const { db } = context.database;
+    const { incarnationId } = await create();
+    const [scope] = await request(incarnationId, { heads: [null, "e".repeat(40)] });
+    for (const head of [null, "e".repeat(40)]) {
+      expect((await findHead(db, incarnationId, head))?.requested).toEqual({ [scope?.id ?? ""]: scope?.requested });
+    }
   });
 
   it("notes a head of a branch without scopes, and one that the source did not tell", async () => {
     const { db } = context.database;
     const incarnationId = await insertBranch(db, `dev/${randomUUID()}`);
-    await request(incarnationId, { endpoints: [], head: null });
+    await request(incarnationId, { endpoints: [], heads: [null] });
     expect((await findHead(db, incarnationId, null))?.requested).toEqual({});
   });
 

@@ -15,8 +15,8 @@ export interface BranchRequest {
   readonly isPlainPush: boolean;
   /** Endpoints at which it must have a scope. */
   readonly endpoints: readonly string[];
-  /** The head that the delivery told of, for which what is asked here has to be reached (rule D1); undefined for none. */
-  readonly head: string | null | undefined;
+  /** The revisions that the delivery told of, for which what is asked here has to be reached (rule D1). */
+  readonly heads: readonly (string | null)[];
 }
 
 /** A scope asked for by a delivery. */
@@ -28,7 +28,7 @@ export interface AskedScope extends RequestedScope {
 }
 
 /**
- * Makes the missing scopes of these incarnations, asks for another look at those with a reason, and notes for which head.
+ * Makes the missing scopes of these incarnations, asks for another look at those with a reason, and notes for which heads.
  * Rows are locked in id order. @returns the scopes asked for, with what they have to reach
  */
 export async function requestBranches(
@@ -104,9 +104,9 @@ function toWanted(requests: readonly BranchRequest[]): RawBuilder<unknown> {
 }
 
 function toHeaded(requests: readonly BranchRequest[]): RawBuilder<unknown> {
-  const headed = requests.filter(({ head }) => head !== undefined);
+  const headed = requests.flatMap(({ incarnationId, heads }) => heads.map((head) => ({ incarnationId, head })));
   return sql`unnest(
     ${headed.map(({ incarnationId }) => incarnationId)}::uuid[],
-    ${headed.map(({ head }) => toRevisionKey(head ?? null))}::text[]
+    ${headed.map(({ head }) => toRevisionKey(head))}::text[]
   ) as headed (incarnation_id, revision)`;
 }

@@ -13,7 +13,7 @@ describe("a question that finds a scope pending", () => {
   beforeAll(async () => {
     const database = stack.use(await openTestDatabase());
     const incarnationId = await insertBranch(database.db, "dev/busy");
-    const request = { incarnationId, reason: "push", isPlainPush: true, endpoints: ["hg"], head: undefined };
+    const request = { incarnationId, reason: "push", isPlainPush: true, endpoints: ["hg"], heads: [] };
     const [scope] = await requestBranches(database.db, [request]);
     const row = await database.db
       .selectFrom("incarnations")

@@ -1,5 +1,5 @@
 /** Finds what a question about a branch is about, and answers it; `wait` holds the answer while it may still change. */
-import { type CiConfiguration, isGoverned, type RefType, scopesFor } from "@branchward/core";
+import { type CiConfiguration, findQueueBase, isGoverned, type RefType, scopesFor } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import {
@@ -9,6 +9,7 @@ import {
   findHead,
   listScopesOf,
   type Notifications,
+  type Queryable,
   type ScopeState,
 } from "@branchward/store";
 import { type BranchQuestion, findBranchNamed } from "../branch-question.ts";
@@ -49,7 +50,7 @@ interface Found {
 
 /** Answers at once. @throws {InvalidInputError} `ambiguous_branch` when several branches match. */
 async function findStatus(deps: StatusDeps, question: StatusQuestion): Promise<Found> {
-  const branch = await findBranchNamed(deps.db, question);
+  const branch = (await findBranchNamed(deps.db, question)) ?? (await findBaseOf(deps.db, question));
   if (branch === undefined) return { answer: toUnknown(question, null), pending: [] };
   const revision = question.revision ?? branch.head;
   const head = await findHead(deps.db, branch.id, revision);
@@ -82,6 +83,12 @@ async function findStatus(deps: StatusDeps, question: StatusQuestion): Promise<F
     sync: newestSync(scopes),
   };
   return { answer, pending: scopes.filter(({ requested, reconciled }) => requested > reconciled) };
+}
+
+/** A build in a merge queue may know no more than its temporary branch; its group answers for the base branch (rule D3). */
+async function findBaseOf(db: Queryable, question: StatusQuestion): Promise<BranchRow | undefined> {
+  const base = findQueueBase(question.branch);
+  return base === undefined ? undefined : findBranchNamed(db, { ...question, branch: base });
 }
 
 /** Of a scope that policy gives no more: its groups are verified gone, and it says nothing of the branch (rule B8). */

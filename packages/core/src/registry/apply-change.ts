@@ -1,5 +1,5 @@
 /** What one ref change or sighting does to the registry, renames apart (rules A3, A4, A7). */
-import type { BranchEvent, RefChange, RefSighting } from "../branch-event.ts";
+import type { BranchEvent, QueuedHead, RefChange, RefSighting } from "../branch-event.ts";
 import type { IncarnationId } from "../words.ts";
 import {
   createRow,
@@ -154,6 +154,25 @@ export function applySighting(draft: Draft, sighting: RefSighting): void {
   } else if (live.suspect) {
     putRow(draft, { ...live, suspect: false });
   }
+}
+
+/**
+ * A revision that is tried on behalf of the branch (rule D3). It moves nothing; that a host queues for a branch shows that
+ * the branch exists, at a head not told.
+ */
+export function applyQueued(draft: Draft, { refType, name, head, isBaseSeen }: QueuedHead): void {
+  const known = findLive(draft, { refType, name });
+  const told: Recorded = { kind: "push", refType, name, before: null, after: head };
+  if (known === undefined && !isBaseSeen) return record(draft, told, { note: "unknown" });
+  const former = known === undefined ? listFormer(draft, { refType, name }) : [];
+  if (former.some((row) => row.endedAt !== null && isWithinWindow(draft, row.endedAt))) {
+    return record(draft, told, { note: "stale" });
+  }
+  const row = known ?? createRow(draft, { refType, name, state: "active", head: null, bornOf: "sighting" });
+  if (known === undefined) record(draft, { ...told, kind: "create", after: null }, { incarnation: row.id });
+  else record(draft, told, { incarnation: row.id, note: "merge-queue" });
+  draft.queued.push({ incarnation: row.id, head });
+  draft.touched.add(row.id);
 }
 
 type Recorded = Pick<RefChange, "kind" | "refType" | "name" | "before" | "after">;

@@ -31,6 +31,10 @@ const anyDelivery: fc.Arbitrary<Partial<NormalizedDelivery>> = fc.record({
   sightings: fc.array(fc.record({ refType: fc.constant("branch" as const), name, head: orNull(revision) }), {
     maxLength: 2,
   }),
+  queued: fc.array(
+    fc.record({ refType: fc.constant("branch" as const), name, head: revision, isBaseSeen: fc.boolean() }),
+    { maxLength: 2 },
+  ),
   renames: fc.array(fc.record({ refType: fc.constant("branch" as const), from: name, to: name }), { maxLength: 1 }),
 });
 

@@ -244,3 +244,61 @@ describe("rule A7: a closed named branch", () => {
     expect([...registry.rows.values()]).toMatchObject([{ state: "active", head: z }]);
   });
 });
+
+describe("a merge queue's group (rule D3)", () => {
+  const queued = (head: string, isBaseSeen = true) => [{ refType: "branch" as const, name: "main", head, isBaseSeen }];
+
+  it("answers for its base, which stays where it is", () => {
+    const registry = createSimulation();
+    registry.receive(0, { changes: [change("create", "main", { after: x })] });
+    const main = registry.live("main");
+    const decision = registry.receive(1, { queued: queued(y) });
+    expect(decision).toMatchObject({
+      events: [{ kind: "push", name: "main", before: null, after: y, note: "merge-queue", incarnation: main?.id }],
+      incarnations: [],
+      queued: [{ incarnation: main?.id, head: y }],
+      touched: [main?.id],
+    });
+    expect(registry.live("main")).toEqual(main);
+  });
+
+  it("makes known a base that was not, at no head, which is half of no rename", () => {
+    const registry = createSimulation();
+    registry.receive(0, { changes: [change("create", "dev/x", { after: x })] });
+    registry.receive(1, { changes: [change("delete", "dev/x", { before: x })] });
+    const decision = registry.receive(2, { queued: queued(y) });
+    const main = registry.live("main");
+    expect(main).toMatchObject({ head: null, previousNames: [], bornOf: "sighting" });
+    expect(decision).toMatchObject({ events: [{ kind: "create", after: null }], renames: [] });
+    expect(decision.queued).toEqual([{ incarnation: main?.id, head: y }]);
+    const pushed = registry.receive(3, { changes: [change("push", "main", { before: z, after: x })] });
+    expect(pushed.renames).toEqual([]);
+    expect(registry.live("main")).toMatchObject({ id: main?.id, head: x });
+  });
+
+  it("makes nothing of a base that only a temporary ref's name tells of", () => {
+    const registry = createSimulation();
+    const decision = registry.receive(0, { queued: queued(y, false) });
+    expect(decision).toMatchObject({ events: [{ note: "unknown", incarnation: null }], queued: [], touched: [] });
+    expect(registry.names()).toEqual([]);
+  });
+
+  it("brings no base back that was just deleted", () => {
+    const registry = createSimulation();
+    registry.receive(0, { changes: [change("create", "main", { after: x })] });
+    registry.receive(1, { changes: [change("delete", "main", { before: x })] });
+    const decision = registry.receive(2, { queued: queued(y) });
+    expect(decision).toMatchObject({ events: [{ note: "stale" }], queued: [] });
+    expect(registry.names()).toEqual([]);
+  });
+
+  it("that only a client claims is nothing", () => {
+    const registry = createSimulation();
+    registry.receive(0, { changes: [change("create", "main", { after: x })] });
+    expect(registry.receive(1, { site: "client", queued: queued(y) })).toMatchObject({
+      events: [],
+      queued: [],
+      touched: [],
+    });
+  });
+});

@@ -1,4 +1,4 @@
-import { applyChange, applySighting } from "./apply-change.ts";
+import { applyChange, applyQueued, applySighting } from "./apply-change.ts";
 import { createDraft, toDecision } from "./draft.ts";
 import { pairRenames } from "./pair-renames.ts";
 import type { RegistryDecision, RegistryInput } from "./types.ts";
@@ -8,7 +8,8 @@ import type { RegistryDecision, RegistryInput } from "./types.ts";
  * are filtered before. Client evidence is recorded without effect. Notes in the events:
  * `client-claim`, `stale` (older than what is known), `unknown` (no such branch), `hint` and `repeated` (nothing new),
  * `suspect` (an unproven end or re-creation: look the ref up), `gap` (moved from a head that was not known),
- * `unreported` (ended by proof of a later create), `lineage-break` (rule A4: just-in-time grants end), `closed`, `reopened`.
+ * `unreported` (ended by proof of a later create), `lineage-break` (rule A4: just-in-time grants end), `closed`, `reopened`,
+ * `merge-queue` (no move: a revision that answers for the branch, rule D3).
  */
 export function decideRegistry(input: RegistryInput): RegistryDecision {
   const { delivery } = input;
@@ -16,7 +17,7 @@ export function decideRegistry(input: RegistryInput): RegistryDecision {
     const events = delivery.changes.map(({ kind, refType, name, before, after }) => {
       return { kind, refType, name, previousName: null, before, after, note: "client-claim", incarnation: null };
     });
-    return { events, incarnations: [], renames: [], touched: [] };
+    return { events, incarnations: [], renames: [], queued: [], touched: [] };
   }
   const draft = createDraft(input);
   for (const change of delivery.changes) applyChange(draft, change);
@@ -24,6 +25,7 @@ export function decideRegistry(input: RegistryInput): RegistryDecision {
   for (const sighting of delivery.sightings) {
     if (!changed.has(`${sighting.refType}:${sighting.name}`)) applySighting(draft, sighting);
   }
+  for (const queued of delivery.queued) applyQueued(draft, queued);
   pairRenames(draft);
   return toDecision(draft);
 }

@@ -20,6 +20,7 @@ export interface Draft {
   /** Created by this delivery, or created earlier without a revision that this delivery tells. */
   readonly born: Set<IncarnationId>;
   readonly touched: Set<IncarnationId>;
+  readonly queued: RegistryDecision["queued"][number][];
   events: DraftEvent[];
   readonly renames: RegistryDecision["renames"][number][];
 }
@@ -32,6 +33,7 @@ export function createDraft(input: RegistryInput): Draft {
     ended: new Set(),
     born: new Set(),
     touched: new Set(),
+    queued: [],
     events: [],
     renames: [],
   };
@@ -43,6 +45,7 @@ export function toDecision(draft: Draft): RegistryDecision {
     events: draft.events.map(({ event, incarnation }) => ({ ...event, incarnation })),
     incarnations: [...draft.rows.values()].filter((row) => before.get(row.id) !== row),
     renames: draft.renames,
+    queued: draft.queued,
     touched: [...draft.touched],
   };
 }

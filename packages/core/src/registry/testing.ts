@@ -21,6 +21,7 @@ export function delivery(rest: Partial<NormalizedDelivery>): NormalizedDelivery 
     changes: [],
     renames: [],
     sightings: [],
+    queued: [],
     checkout: null,
     ignored: null,
     ...rest,

@@ -50,6 +50,8 @@ export interface RegistryDecision {
     /** True when a recorded delete is superseded: just-in-time grants ended by it resume. */
     readonly revived: boolean;
   }[];
+  /** Revisions that answer for an incarnation besides its heads (rule D3). */
+  readonly queued: readonly { readonly incarnation: IncarnationId; readonly head: string }[];
   /** Every incarnation whose scopes must be looked at again. */
   readonly touched: readonly IncarnationId[];
 }

@@ -129,6 +129,7 @@ describe("the agent's body", () => {
       changes: body.changes,
       renames: body.renames,
       sightings: body.sightings,
+      queued: [],
       checkout: null,
       ignored: null,
     });

@@ -55,6 +55,7 @@ function toDelivery({ vcs, hook, repository, actor, ...rest }: AgentBody): Norma
     event: hook,
     repository: { nativeId: null, name: repository, vcs },
     actor: actor === null ? null : { ...actor, trust: "claim" },
+    queued: [],
     ignored: null,
   };
 }
@@ -71,6 +72,7 @@ function toIgnored(reason: string): NormalizedDelivery {
     changes: [],
     renames: [],
     sightings: [],
+    queued: [],
     checkout: null,
     ignored: reason,
   };

@@ -81,6 +81,7 @@ describe("GitHub's push", () => {
       ],
       renames: [],
       sightings: [],
+      queued: [],
       checkout: null,
       ignored: null,
     });
@@ -119,6 +120,66 @@ describe("GitHub's create and delete", () => {
   });
 });
 
+describe("GitHub's merge queue", () => {
+  /** The parts of `merge_group` that carry meaning (docs.github.com/webhooks, "merge_group"). */
+  const queueBranch = `gh-readonly-queue/release/1.0/pr-7-${a}`;
+  const group = {
+    head_sha: b,
+    head_ref: `refs/heads/${queueBranch}`,
+    base_sha: a,
+    base_ref: "refs/heads/release/1.0",
+    head_commit: { id: b, tree_id: a, message: "Merge pull request #7 from acme/x" },
+  };
+  const requested = { ...common, action: "checks_requested", merge_group: group };
+
+  it("asks for checks of a revision that answers for the base branch (rule D3)", () => {
+    expect(normalize("merge_group", requested)).toMatchObject({
+      ignored: null,
+      changes: [],
+      queued: [{ refType: "branch", name: "release/1.0", head: b, isBaseSeen: true }],
+    });
+  });
+
+  it.each([
+    ["a group that is gone", { action: "destroyed", reason: "merged" }, "merge queue"],
+    ["a group without a revision", { merge_group: { ...group, head_sha: "HEAD" } }, "merge group without a revision"],
+    ["a group at no revision", { merge_group: { ...group, head_sha: zero } }, "merge queue"],
+    ["no group", { merge_group: null }, "merge group without a revision"],
+    ["no base", { merge_group: { ...group, base_ref: null } }, "merge group without a branch"],
+    [
+      "a base that is no branch",
+      { merge_group: { ...group, base_ref: "refs/tags/v1" } },
+      "merge group without a branch",
+    ],
+    ["a base without a name", { merge_group: { ...group, base_ref: "refs/heads/" } }, "empty branch name"],
+    ["no repository", { repository: null }, "no repository"],
+  ])("that tells of %s is ignored", (_, changes, reason) => {
+    expect(normalize("merge_group", { ...requested, ...changes })).toMatchObject({ ignored: reason, queued: [] });
+  });
+
+  it("pushes its temporary branch: that is the base's too, and no branch of its own", () => {
+    const ref = { ref: group.head_ref, before: zero, after: b, created: true };
+    expect(normalize("push", { ...pushed, ...ref })).toMatchObject({
+      ignored: null,
+      changes: [],
+      queued: [{ refType: "branch", name: "release/1.0", head: b, isBaseSeen: false }],
+    });
+  });
+
+  it("creates its temporary branch without that it becomes one of ours", () => {
+    const payload = { ...created, ref: queueBranch };
+    expect(normalize("create", payload)).toMatchObject({ ignored: "merge queue", changes: [], queued: [] });
+  });
+
+  it.each([
+    ["push", { ...pushed, ref: group.head_ref, before: b, after: zero, deleted: true }, b],
+    ["delete", { ...created, ref: queueBranch }, null],
+  ])("deletes its temporary branch (%s) as any branch is deleted", (event, payload, before) => {
+    const changes = [{ kind: "delete", name: queueBranch, before, after: null }];
+    expect(normalize(event, payload)).toMatchObject({ changes, queued: [] });
+  });
+});
+
 describe("any other event of GitHub", () => {
   it.each(["ping", "pull_request", "repository"])("(%s) is ignored under its name", (event) => {
     expect(normalize(event, { ...common, zen: "Keep it logically awesome." })).toMatchObject({ event, ignored: event });
@@ -131,7 +192,7 @@ describe("any other event of GitHub", () => {
 
   it("is never an error, whatever its payload", () => {
     fc.assert(
-      fc.property(fc.constantFrom("push", "create", "delete", "x"), fc.jsonValue(), (event, payload) => {
+      fc.property(fc.constantFrom("push", "create", "delete", "merge_group", "x"), fc.jsonValue(), (event, payload) => {
         expect(normalize(event, payload).ignored).toMatch(/./);
       }),
     );

@@ -1,4 +1,4 @@
-import type { NormalizedDelivery, RefChange } from "@branchward/core";
+import { findQueueBase, type NormalizedDelivery, type QueuedHead, type RefChange } from "@branchward/core";
 import { findNameProblem, isRevision, toRevision } from "../ref.ts";
 import { digestBody, hasValidHmac } from "../signature.ts";
 import {
@@ -43,24 +43,27 @@ function normalize({ headers, payload }: ParsedDelivery): NormalizedDelivery {
     changes: [],
     renames: [],
     sightings: [],
+    queued: [],
     checkout: null,
     ignored: null,
   };
-  const reading = readChange(event, json);
-  if (reading.ignored !== null) return { ...delivery, ignored: reading.ignored };
+  const reading = readEvent(event, json);
+  if ("ignored" in reading) return { ...delivery, ignored: reading.ignored };
   if (delivery.repository === null) return { ...delivery, ignored: "no repository" };
-  return { ...delivery, changes: [reading.change] };
+  return { ...delivery, ...reading };
 }
 
-type Reading = { readonly change: RefChange; readonly ignored: null } | { readonly ignored: string };
+type Reading = { readonly ignored: string } | Partial<Pick<NormalizedDelivery, "changes" | "queued">>;
 
-function readChange(event: string, json: Json): Reading {
+function readEvent(event: string, json: Json): Reading {
   switch (event) {
     case "push":
       return readPush(json);
     case "create":
     case "delete":
       return readRefEvent(event, json);
+    case "merge_group":
+      return readMergeGroup(json);
     default:
       return { ignored: event };
   }
@@ -74,6 +77,8 @@ function readPush({ ref, before, after, forced }: Json): Reading {
   const from = toRevision(before);
   const to = toRevision(after);
   if (from === null && to === null) return { ignored: "push from nothing to nothing" };
+  const base = findQueueBase(name);
+  if (base !== undefined && to !== null) return readQueueBranch(base, to);
   const kind = to === null ? "delete" : from === null ? "create" : "push";
   return toReading({
     kind,
@@ -90,10 +95,38 @@ function readPush({ ref, before, after, forced }: Json): Reading {
 function readRefEvent(kind: "create" | "delete", { ref, ref_type: refType }: Json): Reading {
   if (refType === "tag") return { ignored: "tag" };
   if (refType !== "branch" || typeof ref !== "string") return { ignored: "not a branch" };
+  if (kind === "create" && findQueueBase(ref) !== undefined) return { ignored: "merge queue" };
   return toReading({ kind, refType: "branch", name: ref, before: null, after: null, forced: null, closed: false });
+}
+
+/**
+ * `merge_group` tells of a group that a merge queue tries (rule D3). That it was `destroyed` changes nothing: what was
+ * told of the group stays true.
+ */
+function readMergeGroup({ action, merge_group: group }: Json): Reading {
+  if (action !== "checks_requested") return { ignored: "merge queue" };
+  if (!isRecord(group) || !isRevision(group["head_sha"])) return { ignored: "merge group without a revision" };
+  const { base_ref: ref } = group;
+  if (typeof ref !== "string" || !ref.startsWith(branchPrefix)) return { ignored: "merge group without a branch" };
+  return toQueued({ name: ref.slice(branchPrefix.length), head: toRevision(group["head_sha"]), isBaseSeen: true });
+}
+
+/**
+ * The temporary branch of a group is no branch to us: the queue alone makes, moves and deletes it, and it takes no part in
+ * policy, nor in renames. Its push tells of the group where `merge_group` is not subscribed, or may not be. Its delete is
+ * read like any other, and ends nothing that is not known.
+ */
+function readQueueBranch(base: string, head: string): Reading {
+  return toQueued({ name: base, head, isBaseSeen: false });
+}
+
+function toQueued({ head, ...base }: Omit<QueuedHead, "refType" | "head"> & { readonly head: string | null }): Reading {
+  if (head === null) return { ignored: "merge queue" };
+  const problem = findNameProblem(base.name);
+  return problem === undefined ? { queued: [{ refType: "branch", ...base, head }] } : { ignored: problem };
 }
 
 function toReading(change: RefChange): Reading {
   const problem = findNameProblem(change.name);
-  return problem === undefined ? { change, ignored: null } : { ignored: problem };
+  return problem === undefined ? { changes: [change] } : { ignored: problem };
 }
