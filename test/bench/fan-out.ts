@@ -62,6 +62,9 @@ export async function benchFanOut(directory: string): Promise<FanOutFigures> {
     activePolicy: createActivePolicy(),
     endpoints: new Map(),
     pairingWindowMs: 30_000,
+    hosts: new Map(),
+    isAuthority: () => true,
+    beginLook: () => Promise.reject(new Error("no host is there to be asked")),
     audit: { intervalMs: 24 * 3_600_000, budget: 0.2, minIntervalMs: 60_000 },
     log: createLogger({ level: "silent" }),
   });

@@ -47,6 +47,7 @@ export function createModelQueue(): ModelQueue {
       enqueueRevocation: async ({ kind, id }, delayMs = 0) => {
         if (delayMs === 0) await enqueue({ kind: "revocation", subject: { kind, id }, attempt: 1 });
       },
+      enqueueBackfill: () => Promise.resolve(),
       enqueueDirectoryChanged: () => enqueue({ kind: "directory" }),
       scheduleSweep: () => Promise.resolve(),
       countJobs: () => Promise.resolve(new Map()),

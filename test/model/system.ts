@@ -158,6 +158,9 @@ function createCalls(parts: Parts): Pick<ModelSystem, Calls> {
     endpoints: new Map(parts.endpoints.map((each) => [each.traits.name, createEndpoint(parts, each, run)])),
     pairingWindowMs: PAIRING_WINDOW_MS,
     audit: AUDIT,
+    hosts: new Map(),
+    isAuthority: () => true,
+    beginLook: () => Promise.reject(new Error("no host is there to be asked")),
     log,
   });
   const processors = () => createProcessors(toDeps(""));
@@ -170,7 +173,6 @@ function createCalls(parts: Parts): Pick<ModelSystem, Calls> {
         minAuditIntervalMs: AUDIT.minIntervalMs,
         endpoints: names,
         joined: (name: string) => [name],
-        isAuthority: () => true,
       };
       const record = createRecordDelivery({ ...toDeps(""), ...more });
       const receipt = await record({ source, agent: null, deliveryKey: key, bodyDigest, headers: {}, body, delivery });

@@ -210,6 +210,7 @@ describe("the api", () => {
       expect(queues.map(({ name, readOnlyMode }) => [name, readOnlyMode])).toEqual([
         ["system", true],
         ["revocations", true],
+        ["backfills", true],
         ["reconcile-directory", true],
         ["reconcile-hg", true],
       ]);

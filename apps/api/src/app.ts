@@ -1,5 +1,5 @@
 /** The api: SCIM for identity providers, `/v1` for CI, command line and dashboard. */
-import type { Configuration } from "@branchward/core";
+import { type Configuration, hasAskableHost } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import { type Authenticator, createKoaApp, type Logger, mountRoutes, type Route } from "@branchward/runtime";
 import type { ActivePolicy, Database, Notifications } from "@branchward/store";
@@ -91,8 +91,9 @@ function createProvider({ db, queues, log, baseUrl, configuration }: ApiDeps, tr
 export function createRoutes(deps: ApiDeps, traffic: ClientTraffic): readonly Route[] {
   const { ci, endpoints, sources, grants, holds } = deps.configuration;
   const required = new Map(endpoints.map((endpoint) => [endpoint.name, endpoint.ci]));
+  const askable = sources.filter(hasAskableHost).map(({ name }) => name);
   const routes = [
-    createSyncStatusRoute({ ...deps, endpoints: required, ci }),
+    createSyncStatusRoute({ ...deps, endpoints: required, ci, askable }),
     createAccessRoute(deps),
     createDecisionRoute({ ...deps, sources }),
     createRepositoryRoute(deps.db),

@@ -45,6 +45,7 @@ import {
   saveIncarnations,
 } from "@branchward/store";
 import { uuidv7 } from "uuidv7";
+import { listPlainlyPushed } from "./plain-pushes.ts";
 import type { Source } from "./receive-delivery.ts";
 
 export interface ApplyDeps {
@@ -101,6 +102,8 @@ export interface Asked {
   readonly scopes: readonly AskedScope[];
   /** Incarnations that ended: their scopes go ahead of everything (rule C3). */
   readonly ended: readonly string[];
+  /** The repository, where one of its branches has become suspect: its host is to be asked (rule A4); else null. */
+  readonly toLookUp: string | null;
 }
 
 /** Applies a delivery; what it asks for is to be enqueued once the transaction is committed. */
@@ -127,7 +130,8 @@ export async function applyDelivery(trx: Queryable, deps: ApplyDeps, accepted: A
     ended.map(({ id, state }) => ({ kind: "incarnation", id, cause: state })),
   );
   await noteDeliveryActor(trx, accepted);
-  return { scopes: requested, ended: ended.map(({ id }) => id) };
+  const isSuspect = registry.incarnations.some(({ suspect }) => suspect);
+  return { scopes: requested, ended: ended.map(({ id }) => id), toLookUp: isSuspect ? repository.id : null };
 }
 
 /** Policy names repositories: under a new name every branch of it may be another's. @returns why each is to be looked at */
@@ -303,26 +307,6 @@ async function withoutKnownHeads(
 
 function findNamed(incarnations: readonly Incarnation[], { refType, name }: BranchName): Incarnation | undefined {
   return incarnations.find((incarnation) => incarnation.refType === refType && incarnation.name === name);
-}
-
-/** The branches that got a new head, and of which nothing else is told or known otherwise than before. */
-function listPlainlyPushed(
-  { events, incarnations, renames }: RegistryDecision,
-  live: readonly Incarnation[],
-): ReadonlySet<string> {
-  const before = new Map(live.map((incarnation) => [incarnation.id, incarnation]));
-  const told = Map.groupBy(events, ({ incarnation }) => incarnation);
-  const plain = incarnations.filter((now) => {
-    const was = before.get(now.id);
-    const isSame = was?.state === "active" && now.state === "active" && was.suspect === now.suspect;
-    const isRenamed = renames.some(({ incarnation, merged }) => incarnation === now.id || merged === now.id);
-    return (
-      isSame &&
-      !isRenamed &&
-      told.get(now.id)?.every(({ kind, note }) => kind === "push" && (note === null || note === "merge-queue")) === true
-    );
-  });
-  return new Set(plain.map(({ id }) => id));
 }
 
 function decideWith(deps: ApplyDeps, accepted: Accepted, incarnations: readonly Incarnation[]): RegistryDecision {

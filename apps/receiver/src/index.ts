@@ -1,6 +1,7 @@
 export { createApp, type ReceiverDeps } from "./app.ts";
 export type { ReceiveDeps, Source } from "./receive-delivery.ts";
 export { createRecordDelivery, type RecordDeps } from "./record-delivery.ts";
+export { type BeginLook, createBeginLook, type Look } from "./record-sightings.ts";
 export {
   createReplayDelivery,
   type ReplayDelivery,

@@ -74,14 +74,20 @@ export function createFollowUp({ db, queues, log }: RecordDeps): (asked: Asked) 
       log.warn({ err: error, scopeId: id }, "enqueue failed; the sweeper will");
     });
   }
-  return ({ scopes, ended }) => {
+  function enqueueBackfill(repositoryId: string): void {
+    queues
+      .enqueueBackfill(repositoryId)
+      .catch((error: unknown) => log.warn({ err: error, repositoryId }, "enqueue failed; the sweeper will"));
+  }
+  return ({ scopes, ended, toLookUp }) => {
     notifier.notifySoon("registry");
+    if (toLookUp !== null) enqueueBackfill(toLookUp);
     ended.forEach(enqueueRevocation);
     scopes.filter(({ incarnationId }) => !ended.includes(incarnationId)).forEach(enqueueScope);
   };
 }
 
-const NOTHING_ASKED: Asked = { scopes: [], ended: [] };
+const NOTHING_ASKED: Asked = { scopes: [], ended: [], toLookUp: null };
 
 async function recordIn(
   trx: Queryable,

@@ -20,6 +20,7 @@ import {
 import { applyDelivery, type Asked, listNames, type RecordedEvent } from "./apply-delivery.ts";
 import { bindToAgent, type Source } from "./receive-delivery.ts";
 import { createFollowUp, type RecordDeps, resolveDeliveryActor } from "./record-delivery.ts";
+import { LOOK_UP } from "./record-sightings.ts";
 
 export interface ReplayDeps extends RecordDeps {
   readonly sources: ReadonlyMap<string, Omit<Source, "secrets">>;
@@ -45,13 +46,16 @@ export type ReplayDelivery = (request: ReplayRequest) => Promise<ReplayReceipt>;
  * Normalises stored bodies again and applies them as when they came. News that is older than what is known since
  * changes nothing.
  * The replay throws NotFoundError for no such delivery, ConflictError where its source is configured no more
- * (`unknown_source`) or the id names another replay (`replay_exists`).
+ * (`unknown_source`), where it is what a host showed (`not_replayable`) or the id names another replay (`replay_exists`).
  */
 export function createReplayDelivery(deps: ReplayDeps): ReplayDelivery {
   const followUp = createFollowUp(deps);
   return async (request) => {
     const stored = await findDelivery(deps.db, request.deliveryId);
     if (stored === undefined) throw new NotFoundError(`no delivery has the id ${request.deliveryId}`);
+    if (stored.event === LOOK_UP) {
+      throw new ConflictError("what a host showed is not applied again: it was so then", { code: "not_replayable" });
+    }
     const source = deps.sources.get(stored.source);
     if (source === undefined) {
       throw new ConflictError(`no source is named ${stored.source} any more`, { code: "unknown_source" });

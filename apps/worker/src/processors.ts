@@ -5,11 +5,12 @@ import { createReconcileAccount } from "./accounts/reconcile-account.ts";
 import { createAuditEndpoint } from "./audit/audit-endpoint.ts";
 import { createFanOut } from "./directory/fan-out.ts";
 import { createProbeEndpoint } from "./endpoint/probe-endpoint.ts";
+import { createLookUpBranches, type LookUpDeps } from "./hosts/look-up-branches.ts";
 import { createReconcileScope, type ReconcileDeps } from "./reconcile/reconcile-scope.ts";
 import { createRevokeAccess } from "./revoke/revoke-access.ts";
 import { createSweep, createWake } from "./timers/sweep.ts";
 
-export interface ProcessorDeps extends ReconcileDeps {
+export interface ProcessorDeps extends ReconcileDeps, LookUpDeps {
   readonly audit: AuditConfiguration;
 }
 
@@ -18,6 +19,7 @@ export function createProcessors(deps: ProcessorDeps): Processors {
   const reconcile = createReconcileScope(deps);
   const wake = createWake(deps);
   const probeEndpoint = createProbeEndpoint(deps);
+  const lookUpBranches = createLookUpBranches(deps);
   const auditEndpoint = createAuditEndpoint(deps);
   return {
     "scope.reconcile": ({ scopeId }, run) => reconcile(scopeId, run),
@@ -26,6 +28,7 @@ export function createProcessors(deps: ProcessorDeps): Processors {
     "access.revoke": createRevokeAccess(deps),
     "endpoint.probe": ({ endpoint }) => probeEndpoint(endpoint),
     "endpoint.audit": ({ endpoint }) => auditEndpoint(endpoint),
+    "source.backfill": ({ repositoryId }) => lookUpBranches(repositoryId),
     "directory.changed": createFanOut(deps),
     "outbox.sweep": createSweep(deps),
   };

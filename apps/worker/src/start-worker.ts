@@ -4,11 +4,12 @@ import { type QueueBackend, type Queues, startWorkers } from "@branchward/queue"
 import type { Logger } from "@branchward/runtime";
 import { type ActivePolicy, type Database, ensureAudits, raiseFinding, resolveFinding } from "@branchward/store";
 import type { Endpoint } from "./endpoint/endpoint.ts";
+import type { LookUpDeps } from "./hosts/look-up-branches.ts";
 import { followPolicyFile, type PolicyFile, proposeFile } from "./policy/policy-file.ts";
 import { createProcessors } from "./processors.ts";
 import { keepSweepScheduled } from "./timers/keep-sweep-scheduled.ts";
 
-export interface WorkerDeps {
+export interface WorkerDeps extends Pick<LookUpDeps, "hosts" | "isAuthority" | "beginLook"> {
   readonly db: Database;
   readonly backend: QueueBackend;
   readonly queues: Queues;

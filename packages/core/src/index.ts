@@ -134,6 +134,7 @@ export type {
 } from "./policy/types.ts";
 
 export { parseConfiguration, parsePolicy } from "./config/parse-configuration.ts";
+export { hasAskableHost } from "./config/has-askable-host.ts";
 export { readYaml, type Problem } from "./config/yaml-source.ts";
 export { childOf, createReader, quote, type Node as ConfigurationNode, type Reader } from "./config/reader.ts";
 export {

@@ -26,6 +26,7 @@ const scopeJob = z.strictObject({ v: z.literal(1), scopeId: z.uuid() });
 const revocationJob = z.strictObject({ v: z.literal(1), kind: z.enum(["user", "incarnation", "scope"]), id: z.uuid() });
 const endpointJob = z.strictObject({ v: z.literal(1), endpoint: z.string() });
 const accountJob = z.strictObject({ v: z.literal(1), endpoint: z.string(), userId: z.uuid() });
+const repositoryJob = z.strictObject({ v: z.literal(1), repositoryId: z.uuid() });
 const emptyJob = z.strictObject({ v: z.literal(1) });
 
 export const jobs = {
@@ -41,6 +42,8 @@ export const jobs = {
   "endpoint.audit": defineJob({ name: "endpoint.audit", schema: endpointJob, attempts: 1, backoffMs: 500 }),
   /** Tries out what an endpoint can do. Who asks sees how it went; nobody waits for a second try. */
   "endpoint.probe": defineJob({ name: "endpoint.probe", schema: endpointJob, attempts: 1, backoffMs: 500 }),
+  /** Asks a repository's host for the branches that are to be looked up. What the host does not tell is a row with its own time. */
+  "source.backfill": defineJob({ name: "source.backfill", schema: repositoryJob, attempts: 1, backoffMs: 500 }),
   /** Finds the scopes that directory changes affect. */
   "directory.changed": defineJob({ name: "directory.changed", schema: emptyJob, attempts: 5, backoffMs: 500 }),
   /** Re-enqueues what has no job: the queue is an index that can be rebuilt. */
@@ -55,6 +58,9 @@ export const SYSTEM_QUEUE = "system";
 
 /** The queue of revocations, for all endpoints: nothing else waits in it (rule C3). */
 export const REVOCATION_QUEUE = "revocations";
+
+/** The queue of look-ups at hosts: a slow host delays nothing but other look-ups. */
+export const BACKFILL_QUEUE = "backfills";
 
 /** One queue per endpoint, so that a slow endpoint delays nobody else. Queue names never hold `:`. */
 export function reconcileQueue(endpoint: string): string {

@@ -41,6 +41,7 @@ const idle: Processors = {
   "access.revoke": async () => undefined,
   "endpoint.audit": async () => undefined,
   "endpoint.probe": async () => undefined,
+  "source.backfill": async () => undefined,
   "directory.changed": async () => undefined,
   "outbox.sweep": async () => undefined,
 };
@@ -312,6 +313,6 @@ describe("the queue's connections to PostgreSQL", () => {
     const { rows } = await client.query<{ count: number }>(
       "select count(*)::int as count from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
     );
-    expect(rows[0]?.count).toBeLessThanOrEqual(4 + 2 * 12);
+    expect(rows[0]?.count).toBeLessThanOrEqual(4 + 2 * (endpoints.length + 3));
   });
 });

@@ -2,6 +2,7 @@
 import type { JobsOptions, Queue } from "bullmq";
 import type { QueueBackend } from "./backend.ts";
 import {
+  BACKFILL_QUEUE,
   jobs,
   type JobName,
   type Lane,
@@ -45,6 +46,8 @@ export interface Queues extends AsyncDisposable {
   enqueueAudit(endpoint: string, delayMs?: number): Promise<void>;
   /** Tries the endpoint out; joins the one that waits. */
   enqueueProbe(endpoint: string): Promise<void>;
+  /** Has the repository's host asked for what is to be looked up; joins the job that waits, follows one that runs. */
+  enqueueBackfill(repositoryId: string): Promise<void>;
   /** Reads the directory's changes, after a pause where one is given. */
   enqueueDirectoryChanged(delayMs?: number): Promise<void>;
   /** Runs `outbox.sweep` every `everyMs`, once for all workers. */
@@ -70,6 +73,7 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
   for (const endpoint of endpoints) reconcile.set(endpoint, backend.createQueue(reconcileQueue(endpoint)));
   const system = backend.createQueue(SYSTEM_QUEUE);
   const revocations = backend.createQueue(REVOCATION_QUEUE);
+  const backfills = backend.createQueue(BACKFILL_QUEUE);
 
   async function addReconcile(request: ReconcileRequest, reschedule: boolean): Promise<void> {
     const { scopeId, endpoint, lane, delayMs = 0 } = request;
@@ -95,6 +99,7 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
       const options = jobOptions("access.revoke", { priority: LANE_PRIORITY.ci, delay: delayMs, deduplication });
       await revocations.add("access.revoke", { v: 1, kind, id }, options);
     },
+    enqueueBackfill: (repositoryId) => addBackfill(backfills, repositoryId),
     async enqueueDirectoryChanged(delayMs = 0) {
       const deduplication = { id: "directory", keepLastIfActive: true, reschedule: true };
       const options = jobOptions("directory.changed", { priority: LANE_PRIORITY.ci, delay: delayMs, deduplication });
@@ -112,15 +117,22 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
       const counts = new Map<string, Record<string, number>>();
       counts.set(SYSTEM_QUEUE, await system.getJobCounts());
       counts.set(REVOCATION_QUEUE, await revocations.getJobCounts());
+      counts.set(BACKFILL_QUEUE, await backfills.getJobCounts());
       for (const [endpoint, queue] of reconcile) counts.set(reconcileQueue(endpoint), await queue.getJobCounts());
       return counts;
     },
-    listQueues: () => [system, revocations, ...reconcile.values()],
+    listQueues: () => [system, revocations, backfills, ...reconcile.values()],
     ping: () => backend.ping(),
     async [Symbol.asyncDispose]() {
-      await Promise.all([system, revocations, ...reconcile.values()].map((queue) => queue.close()));
+      await Promise.all([system, revocations, backfills, ...reconcile.values()].map((queue) => queue.close()));
     },
   };
+}
+
+async function addBackfill(backfills: Queue, repositoryId: string): Promise<void> {
+  const deduplication = { id: `backfill-${repositoryId}`, keepLastIfActive: true };
+  const options = jobOptions("source.backfill", { priority: LANE_PRIORITY.event, deduplication });
+  await backfills.add("source.backfill", { v: 1, repositoryId }, options);
 }
 
 /** Adds to the queue of an endpoint that are about no scope; nothing where the endpoint is not configured. */

@@ -2,7 +2,15 @@
 import { AppError } from "@branchward/core";
 import { type Job, UnrecoverableError } from "bullmq";
 import type { QueueBackend, WorkerHandle, WorkerSettings } from "./backend.ts";
-import { type JobName, type JobPayload, jobs, reconcileQueue, REVOCATION_QUEUE, SYSTEM_QUEUE } from "./jobs.ts";
+import {
+  BACKFILL_QUEUE,
+  type JobName,
+  type JobPayload,
+  jobs,
+  reconcileQueue,
+  REVOCATION_QUEUE,
+  SYSTEM_QUEUE,
+} from "./jobs.ts";
 
 export interface JobRun {
   readonly jobId: string;
@@ -43,6 +51,8 @@ const SETTINGS: WorkerSettings = {
 const SYSTEM_CONCURRENCY = 4;
 /** Subjects revoked at once; how many calls reach one endpoint is bounded there. */
 const REVOCATION_CONCURRENCY = 8;
+/** Repositories looked up at once. */
+const BACKFILL_CONCURRENCY = 2;
 
 /** Starts consuming at once. Disposing waits for running jobs. */
 export function startWorkers({ backend, processors, endpoints, onFailure }: WorkersOptions): Workers {
@@ -57,6 +67,7 @@ export function startWorkers({ backend, processors, endpoints, onFailure }: Work
   const workers: WorkerHandle[] = [
     backend.createWorker(SYSTEM_QUEUE, process, { ...SETTINGS, concurrency: SYSTEM_CONCURRENCY }),
     backend.createWorker(REVOCATION_QUEUE, process, { ...SETTINGS, concurrency: REVOCATION_CONCURRENCY }),
+    backend.createWorker(BACKFILL_QUEUE, process, { ...SETTINGS, concurrency: BACKFILL_CONCURRENCY }),
   ];
   for (const [endpoint, concurrency] of endpoints) {
     workers.push(backend.createWorker(reconcileQueue(endpoint), process, { ...SETTINGS, concurrency }));
@@ -93,6 +104,8 @@ async function runProcessor(processors: Processors, job: Job<unknown>): Promise<
       return processors["endpoint.probe"](jobs["endpoint.probe"].schema.parse(job.data), run);
     case "endpoint.audit":
       return processors["endpoint.audit"](jobs["endpoint.audit"].schema.parse(job.data), run);
+    case "source.backfill":
+      return processors["source.backfill"](jobs["source.backfill"].schema.parse(job.data), run);
     case "directory.changed":
       return processors["directory.changed"](jobs["directory.changed"].schema.parse(job.data), run);
     case "outbox.sweep":

@@ -197,6 +197,17 @@ export {
   upsertLink,
 } from "./identity-links.ts";
 export { resolveUnmentioned, saveScopeFindings, settleScopeFindings } from "./scope-findings.ts";
+export {
+  type BoundRepository,
+  claimLookups,
+  deferLookups,
+  deleteLookups,
+  limitHost,
+  listBindings,
+  listDueLookups,
+  requestLookup,
+  requestSuspectLookups,
+} from "./branch-lookups.ts";
 export { findHead, type HeadRequest } from "./heads.ts";
 export {
   type BranchFilter,
@@ -311,6 +322,7 @@ export {
   findReplay,
   hasCheckoutSince,
   insertReplay,
+  findLastDeliverySeq,
   listNamesChangedSince,
   listReplays,
   type Replay,

@@ -84,6 +84,16 @@ export async function setDeliveryOutcome(
     .execute();
 }
 
+/** The newest delivery of the repository; 0 where there is none. */
+export async function findLastDeliverySeq(db: Queryable, repositoryId: string): Promise<number> {
+  const row = await db
+    .selectFrom("deliveries")
+    .select((eb) => eb.fn.max("seq").as("seq"))
+    .where("repository_id", "=", repositoryId)
+    .executeTakeFirst();
+  return row?.seq ?? 0;
+}
+
 /** The names of a repository's refs that deliveries after this one have changed. What a merge queue tries changes none. */
 export async function listNamesChangedSince(
   trx: Queryable,

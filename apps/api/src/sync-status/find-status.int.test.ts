@@ -26,8 +26,9 @@ describe("a question that finds a scope pending", () => {
       activePolicy: createActivePolicy(),
       notifications: stack.use(await openNotifications(database.url, () => undefined)),
       endpoints: new Map([["hg", "required"]]),
+      askable: [],
       ci: { deadlineMs: 60_000, onDeadline: { default: "neutral", byEntitlement: {} }, unverifiable: "degraded" },
-      queues: { enqueueReconcile: async (one) => void asked.push(one) },
+      queues: { enqueueReconcile: async (one) => void asked.push(one), enqueueBackfill: () => Promise.resolve() },
       log: createLogger({ level: "silent" }),
     };
     Object.assign(context, { deps, scopeId: scope?.id ?? "", repository: row.name });

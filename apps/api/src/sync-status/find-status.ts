@@ -7,9 +7,11 @@ import {
   type BranchRow,
   type Database,
   findHead,
+  listRepositoriesByName,
   listScopesOf,
   type Notifications,
   type Queryable,
+  requestLookup,
   type ScopeState,
 } from "@branchward/store";
 import { type BranchQuestion, findBranchNamed } from "../branch-question.ts";
@@ -26,7 +28,9 @@ export interface StatusDeps {
   readonly notifications: Notifications;
   readonly endpoints: ReadonlyMap<string, "required" | "advisory">;
   readonly ci: CiConfiguration;
-  readonly queues: Pick<Queues, "enqueueReconcile">;
+  /** Sources whose host can be asked for a branch. */
+  readonly askable: readonly string[];
+  readonly queues: Pick<Queues, "enqueueReconcile" | "enqueueBackfill">;
   readonly log: Logger;
 }
 
@@ -129,17 +133,38 @@ export async function waitForStatus(
   const until = performance.now() + waitMs;
   const changes = watchChanges(deps.notifications);
   const hurried = new Set<string>();
+  const lookAt = performance.now() + LOOK_UP_AFTER_MS;
+  let isLookedUp = false;
   try {
     for (;;) {
       const seen = changes.count();
       const { answer, pending } = await findStatus(deps, question);
       if (answer.state === "pending" || answer.state === "deadline") hurry(deps, pending, hurried);
+      if (answer.state === "unknown" && !isLookedUp && performance.now() >= lookAt) {
+        isLookedUp = true;
+        await askHost(deps, question);
+      }
       const leftMs = until - performance.now();
       if (answer.conclusion !== "waiting" || leftMs <= 0 || signal.aborted) return answer;
       await changes.next(seen, Math.min(leftMs, LOOK_AGAIN_MS), signal);
     }
   } finally {
     changes.close();
+  }
+}
+
+/** A build and the webhook of its push race: what has not come by then was lost, or is late. */
+const LOOK_UP_AFTER_MS = 5_000;
+
+/** Has the host asked for the branch, once for a question (rule D1); nothing where no source can ask. */
+async function askHost(deps: StatusDeps, question: StatusQuestion): Promise<void> {
+  const { db, queues, log, askable: sources } = deps;
+  const name = findQueueBase(question.branch) ?? question.branch;
+  for (const { id } of await listRepositoriesByName(db, question.repository)) {
+    if (!(await requestLookup(db, { repositoryId: id, name, sources }))) continue;
+    await queues
+      .enqueueBackfill(id)
+      .catch((error: unknown) => log.warn({ err: error, repositoryId: id }, "enqueue failed; the sweeper will"));
   }
 }
 

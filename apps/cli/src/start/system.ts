@@ -6,6 +6,7 @@ import { createApp as createApi, createHealthApp } from "@branchward/api";
 import { ConfigurationError } from "@branchward/core";
 import {
   createApp as createReceiver,
+  createBeginLook,
   createRecordDelivery,
   createReplayDelivery,
   type RecordDeps,
@@ -23,7 +24,7 @@ import {
 import { type ActivePolicy, countGroupsByEndpoint, createActivePolicy, type Database } from "@branchward/store";
 import { findReceiver } from "@branchward/vcs/receive";
 import { createAgentCheck, createTokenCheck, keepAdminToken, type KeptToken } from "./access.ts";
-import { openEndpoints, startWorker } from "@branchward/worker";
+import { openEndpoints, openHosts, startWorker } from "@branchward/worker";
 import { openRecord, openWork, type OpenedRecord, type OpenedWork } from "./resources.ts";
 import { createSources, isAuthority, joinSources, type SecretEnv } from "./sources.ts";
 
@@ -192,6 +193,7 @@ async function openWorker(shared: Shared, builtin: { readonly url: string; reado
   await using stack = new AsyncDisposableStack();
   const { adopt } = configuration.accounts;
   const { endpoints } = stack.use(await openEndpoints(configuration.endpoints, { db: record.db, env, builtin, adopt }));
+  const { hosts } = stack.use(await openHosts(configuration.sources, env));
   const worker = stack.use(
     await startWorker({
       db: record.db,
@@ -203,6 +205,9 @@ async function openWorker(shared: Shared, builtin: { readonly url: string; reado
       audit: configuration.audit,
       policy: { text, file: configuration.file, ...(path === undefined ? {} : { path }) },
       sources: configuration.sources,
+      hosts,
+      isAuthority: isAuthority(configuration),
+      beginLook: createBeginLook(toRecordDeps(shared)),
       log,
     }),
   );

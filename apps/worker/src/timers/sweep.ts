@@ -8,6 +8,7 @@ import {
   expireGrants,
   listAccountsToReconcile,
   listDueAudits,
+  listDueLookups,
   listDueRevocations,
   listUnreconciled,
   noteLostGroups,
@@ -16,6 +17,7 @@ import {
   requestDueScope,
   requestDueScopes,
   requestRevocations,
+  requestSuspectLookups,
   resolveUnmentioned,
   settleEndedHolds,
   settleLineageBreaks,
@@ -27,6 +29,8 @@ export interface SweepDeps {
   readonly activePolicy: ActivePolicy;
   readonly db: Database;
   readonly queues: Queues;
+  /** By the name of the source: hosts that can be asked. */
+  readonly hosts: ReadonlyMap<string, unknown>;
 }
 
 /** How often the sweeper looks. */
@@ -76,6 +80,14 @@ async function settlePolicyFindings(trx: Queryable, activePolicy: ActivePolicy):
   await noteLostGroups(trx, groups);
 }
 
+/** Branches that have been suspect since before their host could be asked, or whose job was lost. */
+async function enqueueLookups({ db, queues, hosts }: SweepDeps): Promise<void> {
+  if (hosts.size === 0) return;
+  await requestSuspectLookups(db, { sources: [...hosts.keys()], limit: BATCH });
+  const repositories = await listDueLookups(db, { quietMs: QUIET_MS, limit: BATCH });
+  for (const repositoryId of repositories) await queues.enqueueBackfill(repositoryId);
+}
+
 /** Finds timers and requests that no job looks after: a wiped queue, a crash between commit and enqueue. */
 export function createSweep(deps: SweepDeps) {
   const { db, queues } = deps;
@@ -86,6 +98,7 @@ export function createSweep(deps: SweepDeps) {
     const revocations = await listDueRevocations(db, { quietMs: QUIET_MS, limit: BATCH });
     for (const { kind, subject } of revocations) await queues.enqueueRevocation({ kind, id: subject });
     for (const endpoint of await listDueAudits(db, QUIET_MS)) await queues.enqueueAudit(endpoint);
+    await enqueueLookups(deps);
     await expireGrants(db);
     // Ended holds are rows like timers: whoever was down at their end sees to them later.
     const released = await db.transaction().execute((trx) => settleEndedHolds(trx, BATCH));

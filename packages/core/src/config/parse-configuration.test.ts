@@ -120,7 +120,7 @@ accounts: { adopt: auto }
       secret: [{ env: "NEW" }, { file: "/run/secrets/old" }],
       identity: { attribute: "githubLogin", match: "key" },
       requireTrust: "token",
-      api: { url: "https://github.example.com/api/v3", token: [{ file: "token" }] },
+      api: { url: "https://github.example.com/api/v3", token: [{ file: "token" }], allow: [] },
     });
     expect(configuration.policy.rules[0]).toMatchObject({
       exclusive: { rule: "policy[0].exclusive", entitlements: ["merge", "deploy"], line: 17 },

@@ -92,6 +92,7 @@ function readSource(reader: Reader, node: Node): SourceConfiguration {
   const api = reader.readFields(orEmpty(apiNode), {
     url: field.url.optional(),
     token: apiNode.value === undefined ? field.secret.optional() : field.secret,
+    allow: field.listOf(field.network).default([]),
   });
   const identity = reader.readFields(orEmpty(childOf(node, "identity")), {
     attribute: field.text.default("userName"),
@@ -105,7 +106,7 @@ function readSource(reader: Reader, node: Node): SourceConfiguration {
     isMayGiven: childOf(node, "may").value !== undefined,
     identity: { attribute: identity.attribute ?? "", match: identity.match ?? "key" },
     requireTrust: fields.requireTrust ?? "token",
-    api: apiNode.value === undefined ? null : { url: api.url ?? null, token: api.token ?? [] },
+    api: apiNode.value === undefined ? null : { url: api.url ?? null, token: api.token ?? [], allow: api.allow ?? [] },
   };
 }
 

@@ -18,8 +18,14 @@ export interface SourceConfiguration {
   readonly identity: { readonly attribute: string; readonly match: "key" | "email" };
   /** Checkouts with less start nothing (rule B6). */
   readonly requireTrust: Trust;
-  /** For look-ups and reports at the host. */
-  readonly api: { readonly url: string | null; readonly token: readonly SecretReference[] } | null;
+  /** Where the host is asked what became of a branch (rule A4); null where it cannot be asked. */
+  readonly api: {
+    /** Null for the host's own. */
+    readonly url: string | null;
+    readonly token: readonly SecretReference[];
+    /** Networks in CIDR notation that it may be in though they are not public. */
+    readonly allow: readonly string[];
+  } | null;
 }
 
 /** A repository that several sources feed (rule A2). */
