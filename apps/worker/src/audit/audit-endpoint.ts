@@ -20,6 +20,7 @@ import {
 } from "@branchward/store";
 import type { Endpoint } from "../endpoint/endpoint.ts";
 import { isUuid } from "../is-uuid.ts";
+import { toAuditPause } from "./audit-pause.ts";
 
 export interface AuditDeps {
   readonly db: Database;
@@ -43,7 +44,7 @@ export function createAuditEndpoint(deps: AuditDeps) {
     const begunAt = performance.now();
     const page = await readPage(endpoint, round);
     const spentMs = performance.now() - begunAt;
-    const nextMs = toPause(deps.audit, { round, isLast: page.position === null, spentMs });
+    const nextMs = toAuditPause(deps.audit, { ageMs: round.ageMs, isLast: page.position === null, spentMs });
     const requested = await deps.db.transaction().execute((trx) => settlePage(trx, { round, page, nextMs }));
     for (const scope of requested) {
       await deps.queues.enqueueReconcile({ scopeId: scope.id, endpoint: name, lane: "audit" });
@@ -75,19 +76,6 @@ async function withMembers(client: ScimClient, groups: readonly ScimGroup[]): Pr
   const whole: ScimGroup[] = [];
   for (const group of groups) whole.push(group.members === undefined ? await client.getGroup(group.id) : group);
   return whole;
-}
-
-interface Paused {
-  readonly round: AuditRound;
-  readonly isLast: boolean;
-  readonly spentMs: number;
-}
-
-/** Within a round the reads take `budget` of the time; a round begins `interval` after the one before, give or take a tenth. */
-function toPause({ budget, intervalMs }: AuditConfiguration, { round, isLast, spentMs }: Paused): number {
-  if (!isLast) return Math.round(spentMs * (1 / budget - 1));
-  const jitter = 0.9 + Math.random() * 0.2;
-  return Math.max(1_000, Math.round(intervalMs * jitter - round.ageMs - spentMs));
 }
 
 interface ReadPage {
