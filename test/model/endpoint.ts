@@ -1,5 +1,6 @@
 /** A SCIM endpoint on a real socket that keeps what it is told, but for the faults that the schedule asks for. */
 import { isDeepStrictEqual } from "node:util";
+import { branchEntitlementExtension } from "@branchward/core";
 import {
   createGroupType,
   createScimProvider,
@@ -8,7 +9,6 @@ import {
   type ScimResponse,
 } from "@branchward/scim";
 import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
-import { branchEntitlementSchema } from "@branchward/store";
 import { createReplica } from "./replica.ts";
 import type { EndpointTraits } from "./setting.ts";
 
@@ -92,7 +92,7 @@ type Request = ScimRequest<undefined>;
 function createProvider() {
   return createScimProvider<undefined>({
     store: createMemoryStore(),
-    types: [createUserType(), createGroupType([branchEntitlementSchema])],
+    types: [createUserType(), createGroupType([branchEntitlementExtension])],
     baseUrl: () => "http://endpoint.example/scim/v2",
     maxResults: 200,
   });

@@ -1,23 +1,23 @@
 /** A bridge over HTTP: SCIM 2.0 in front of one native system. */
+import { branchEntitlementExtension } from "@branchward/core";
 import { createKoaApp, type Logger } from "@branchward/runtime";
 import {
   createGroupType,
   createScimProvider,
   createUserType,
   recognizeDialect,
-  type SchemaDefinition,
+  type SchemaSpecification,
 } from "@branchward/scim";
 import type Koa from "koa";
 import { createHealthMiddleware } from "./http/health.ts";
 import { createScimMiddleware, MAX_BODY_BYTES, SCIM_BASE_PATH } from "./http/serve-scim.ts";
 import type { TokenCheck } from "./http/tokens.ts";
-import { branchEntitlementSchema } from "./state/entitlement.ts";
 import type { NativeStore } from "./store/native-store.ts";
 
 export interface BridgeDeps {
   readonly native: Pick<NativeStore, "store" | "problems">;
   /** Extensions of User that the native system understands. */
-  readonly userExtensions: readonly SchemaDefinition[];
+  readonly userExtensions: readonly SchemaSpecification[];
   readonly tokens: TokenCheck;
   /** Where the bridge is reached, asked at each request since a port may not be known yet. */
   readonly baseUrl: () => string;
@@ -35,7 +35,7 @@ export function createBridgeApp({ native, userExtensions, tokens, baseUrl, log, 
     store: native.store,
     types: [
       createUserType(userExtensions, { derivedAttributes: ["groups"] }),
-      createGroupType([branchEntitlementSchema]),
+      createGroupType([branchEntitlementExtension]),
     ],
     baseUrl: () => `${baseUrl()}${SCIM_BASE_PATH}`,
     maxResults: MAX_RESULTS,

@@ -1,6 +1,6 @@
+import { sshKeysExtension } from "@branchward/core";
 import type { Logger } from "@branchward/runtime";
-import type { SchemaDefinition } from "@branchward/scim";
-import { sshKeysSchema } from "./accounts/ssh-keys.ts";
+import type { SchemaSpecification } from "@branchward/scim";
 import type { TargetConfiguration } from "./configuration/types.ts";
 import { openTarget } from "./open-target.ts";
 import { openPhabricator } from "./phabricator/open-phabricator.ts";
@@ -19,7 +19,7 @@ export interface OpenNativeOptions {
 /** The store over the native system, and the extensions of User that it understands. */
 export interface OpenedNative extends AsyncDisposable {
   readonly native: NativeStore;
-  readonly userExtensions: readonly SchemaDefinition[];
+  readonly userExtensions: readonly SchemaSpecification[];
 }
 
 /**
@@ -30,7 +30,7 @@ export async function openNative(options: OpenNativeOptions): Promise<OpenedNati
   const { configuration, stateDir, env, log, isRebuild } = options;
   if (configuration.kind === "phabricator") {
     const native = await openPhabricator({ configuration, stateDir, env, isRebuild });
-    const userExtensions = [sshKeysSchema, phabricatorAccountSchema];
+    const userExtensions = [sshKeysExtension, phabricatorAccountSchema];
     return { native, userExtensions, [Symbol.asyncDispose]: () => native[Symbol.asyncDispose]() };
   }
   await using stack = new AsyncDisposableStack();

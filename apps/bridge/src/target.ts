@@ -1,5 +1,5 @@
 /** What a bridge asks of the native system in front of which it stands. */
-import type { JsonObject, SchemaDefinition } from "@branchward/scim";
+import type { JsonObject, SchemaSpecification } from "@branchward/scim";
 import type { FoundAccount } from "./accounts/found-account.ts";
 import type { HeldGroup, HeldUser, Snapshot } from "./state/snapshot.ts";
 
@@ -38,7 +38,7 @@ export interface NativeAccount {
 export interface NativeTarget extends AsyncDisposable {
   readonly kind: string;
   /** Extensions of User that this system understands. */
-  readonly userExtensions: readonly SchemaDefinition[];
+  readonly userExtensions: readonly SchemaSpecification[];
   /**
    * The accounts there that are nobody's here: not made by the bridge, nor adopted; undefined where that cannot be told.
    * Names that no account of the bridge can have are left out.

@@ -26,7 +26,6 @@ export {
   type KnownAttributes,
   listProfilePaths,
   planProfileChanges,
-  sshKeysSchema,
   toAccountProfile,
   USUAL_ATTRIBUTES,
 } from "./accounts/account-profile.ts";
@@ -181,7 +180,6 @@ export type {
 
 export { applyPlan } from "./plan/apply-plan.ts";
 export {
-  branchEntitlementSchema,
   defaultDisplayNameTemplate,
   externalIdOf,
   foldDisplayName,
@@ -219,3 +217,11 @@ export {
 export { explainAccess, type AccessQuestion, type AccessReason, type Explanation } from "./explain/explain-access.ts";
 export { explainPast, type PastAccess, type PastHolding, type PastQuestion } from "./explain/explain-past.ts";
 export { type DeniedChange, tellDenial } from "./explain/tell-denial.ts";
+
+export {
+  branchEntitlementExtension,
+  branchEntitlementSchema,
+  type ScimExtension,
+  sshKeysExtension,
+  sshKeysSchema,
+} from "./scim-extensions.ts";

@@ -7,6 +7,7 @@ export {
   type AttributeSpecification,
   type AttributeType,
   type SchemaDefinition,
+  type SchemaSpecification,
 } from "./schema/definitions.ts";
 export { userSchema } from "./schema/user.ts";
 export { groupSchema } from "./schema/group.ts";

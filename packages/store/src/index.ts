@@ -66,7 +66,6 @@ export {
   type NotedResolution,
   resolveActor,
 } from "./actors.ts";
-export { branchEntitlementSchema } from "./branch-entitlement.ts";
 export {
   type CheckoutEvent,
   type CheckoutMove,

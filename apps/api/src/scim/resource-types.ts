@@ -1,5 +1,11 @@
 /** The resource types that the directory serves: the core ones, what configuration adds, and the catalogues. */
-import type { ScimConfiguration, ScimResourceTypeConfiguration, ScimSchemaConfiguration } from "@branchward/core";
+import {
+  branchEntitlementExtension,
+  type ScimConfiguration,
+  type ScimResourceTypeConfiguration,
+  type ScimSchemaConfiguration,
+  sshKeysExtension,
+} from "@branchward/core";
 import {
   type CatalogueShape,
   createCatalogueTypes,
@@ -9,8 +15,6 @@ import {
   type Dialect,
   type ResourceType,
 } from "@branchward/scim";
-import { branchEntitlementSchema } from "@branchward/store";
-import { sshKeysSchema } from "./ssh-keys.ts";
 
 /** The types as a client of the dialect sees them. */
 export function createResourceTypes({
@@ -21,8 +25,8 @@ export function createResourceTypes({
     resourceTypes.find((type) => type.name === name)?.extensions ?? [];
   const derivedAttributes = catalogues === "off" ? ["groups"] : ["groups", "entitlements"];
   const types = [
-    createUserType([sshKeysSchema, ...extensionsOf("User")], { derivedAttributes }),
-    createGroupType([branchEntitlementSchema, ...extensionsOf("Group")]),
+    createUserType([sshKeysExtension, ...extensionsOf("User")], { derivedAttributes }),
+    createGroupType([branchEntitlementExtension, ...extensionsOf("Group")]),
     ...resourceTypes.flatMap(toResourceType),
   ];
   if (catalogues === "off") return () => types;

@@ -1,9 +1,10 @@
+import { sshKeysSchema } from "@branchward/core";
 import { generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { findNameProblem, toAccountName } from "./account-name.ts";
 import { toPasswordHash } from "./password.ts";
-import { findKeyProblem, listKeys, sshKeysSchema } from "./ssh-keys.ts";
+import { findKeyProblem, listKeys } from "./ssh-keys.ts";
 
 /** A public key as ssh-keygen writes it. */
 function toLine(type: string, ...fields: readonly Buffer[]): string {
@@ -60,9 +61,7 @@ describe("an account's name", () => {
 describe("an SSH key", () => {
   it("is taken without its comment", () => {
     const key = toEd25519();
-    expect(listKeys({ userName: "a", [sshKeysSchema.id]: { keys: [{ value: `${key} alice@laptop` }] } })).toEqual([
-      key,
-    ]);
+    expect(listKeys({ userName: "a", [sshKeysSchema]: { keys: [{ value: `${key} alice@laptop` }] } })).toEqual([key]);
   });
 
   it.each([

@@ -1,6 +1,6 @@
 /** Accounts that were in the native system before the bridge: how SCIM tells them, and what may be done with them. */
+import { sshKeysSchema } from "@branchward/core";
 import { attribute, type JsonObject, type SchemaDefinition, ScimError } from "@branchward/scim";
-import { sshKeysSchema } from "./ssh-keys.ts";
 
 /** The extension that tells an account which nobody has adopted yet. */
 export const nativeAccountSchema: SchemaDefinition = {
@@ -30,7 +30,7 @@ export function toFoundAttributes({ account, native }: FoundAccount): JsonObject
   return {
     userName: account,
     active: true,
-    ...(keys.length === 0 ? {} : { [sshKeysSchema.id]: { keys } }),
+    ...(keys.length === 0 ? {} : { [sshKeysSchema]: { keys } }),
   };
 }
 

@@ -1,29 +1,7 @@
-/** SSH public keys as a SCIM extension of User; what may become a line that sshd reads. */
-import { sshKeysSchema as schemaId } from "@branchward/core";
-import { attribute, isJsonObject, type JsonObject, ownValue, type SchemaDefinition, ScimError } from "@branchward/scim";
+/** SSH public keys of a SCIM user: what may become a line that sshd reads. */
+import { sshKeysSchema } from "@branchward/core";
+import { isJsonObject, type JsonObject, ownValue, ScimError } from "@branchward/scim";
 import { textOf } from "../state/text-of.ts";
-
-export const sshKeysSchema: SchemaDefinition = {
-  id: schemaId,
-  name: "SshKeys",
-  description: "SSH public keys by which a user may connect",
-  attributes: [
-    attribute({
-      name: "keys",
-      description: "Public keys, as ssh-keygen writes them.",
-      type: "complex",
-      multiValued: true,
-      subAttributes: [
-        attribute({
-          name: "value",
-          description: "Type and key in base64: no options; a comment is dropped.",
-          caseExact: true,
-        }),
-        attribute({ name: "display", description: "A label." }),
-      ],
-    }),
-  ],
-};
 
 const TYPES: ReadonlySet<string> = new Set([
   "ssh-ed25519",
@@ -41,7 +19,7 @@ const MIN_RSA_BYTES = 256;
 
 /** A user's keys as `type base64`. @throws ScimError 400 invalidValue naming what is wrong with one */
 export function listKeys(attributes: JsonObject): readonly string[] {
-  const extension = ownValue(attributes, sshKeysSchema.id);
+  const extension = ownValue(attributes, sshKeysSchema);
   const values = isJsonObject(extension) ? ownValue(extension, "keys") : undefined;
   if (!Array.isArray(values)) return [];
   if (values.length > MAX_KEYS) throw refuse(`a user has at most ${MAX_KEYS} SSH keys`);

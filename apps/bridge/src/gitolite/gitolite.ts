@@ -1,12 +1,12 @@
 /** gitolite as a native system: groups asked at each access, rules in a file that its own include, keys in its keydir. */
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ConfigurationError } from "@branchward/core";
+import { ConfigurationError, sshKeysExtension } from "@branchward/core";
 import { ScimError } from "@branchward/scim";
 import { NOBODY, toAccountName } from "../accounts/account-name.ts";
 import { nativeAccountSchema } from "../accounts/found-account.ts";
 import { keysOf, requireOwnKeys } from "../accounts/require-own-keys.ts";
-import { listKeys, sshKeysSchema } from "../accounts/ssh-keys.ts";
+import { listKeys } from "../accounts/ssh-keys.ts";
 import { replaceFiles, type WantedFile } from "../files/replace-files.ts";
 import { findEntitlement } from "../state/entitlement.ts";
 import { isActive, listActiveUsers, type Snapshot } from "../state/snapshot.ts";
@@ -43,7 +43,7 @@ export async function openGitolite({ configuration, stateDir }: GitoliteOptions)
   const state: { problems: readonly string[] } = { problems: [] };
   return {
     kind: "gitolite",
-    userExtensions: [sshKeysSchema, nativeAccountSchema],
+    userExtensions: [sshKeysExtension, nativeAccountSchema],
     listFound: () => listFoundKeys(keydirOf(configuration), ownKeysOf(configuration)),
     toAccount: (draft) => toAccount(configuration, draft),
     requireGroup: ({ attributes }) => requireRepresentable(configuration, attributes),

@@ -1,4 +1,5 @@
 /** Mercurial as a native system: rules that acl reads at each push, and the files by which people come in. */
+import { sshKeysExtension } from "@branchward/core";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Logger } from "@branchward/runtime";
@@ -7,7 +8,7 @@ import { toAccountName } from "../accounts/account-name.ts";
 import { type FoundAccount, nativeAccountSchema } from "../accounts/found-account.ts";
 import { toPasswordHash } from "../accounts/password.ts";
 import { requireOwnKeys } from "../accounts/require-own-keys.ts";
-import { listKeys, sshKeysSchema } from "../accounts/ssh-keys.ts";
+import { listKeys } from "../accounts/ssh-keys.ts";
 import { replaceFiles, type WantedFile } from "../files/replace-files.ts";
 import { findEntitlement } from "../state/entitlement.ts";
 import { type HeldUser, isActive, type Snapshot } from "../state/snapshot.ts";
@@ -74,7 +75,7 @@ export async function openMercurial({ configuration, stateDir }: MercurialOption
   };
   return {
     kind: "mercurial",
-    userExtensions: [sshKeysSchema, nativeAccountSchema],
+    userExtensions: [sshKeysExtension, nativeAccountSchema],
     listFound: () => listFound(context),
     toAccount: (draft) => toAccount(configuration, draft),
     requireGroup: ({ attributes }) => requireRepresentable(configuration, attributes),

@@ -1,11 +1,11 @@
 /** The state made from the native files alone: what they do not hold (names of people, e-mail) is gone until it is sent again. */
+import { sshKeysSchema } from "@branchward/core";
 import { z } from "zod";
 import { readIndexLines } from "../files/index-line.ts";
 import { splitBlock } from "../files/managed-block.ts";
 import type { HeldGroup, HeldUser, Snapshot } from "../state/snapshot.ts";
 import { textOf } from "../state/text-of.ts";
 import { findText } from "../state/write-file.ts";
-import { sshKeysSchema } from "../accounts/ssh-keys.ts";
 import { NOBODY } from "../accounts/account-name.ts";
 
 export interface RebuildFrom {
@@ -86,7 +86,7 @@ function toUser(
       userName,
       active,
       ...(externalId === undefined ? {} : { externalId }),
-      ...(listed.length === 0 ? {} : { [sshKeysSchema.id]: { keys: listed } }),
+      ...(listed.length === 0 ? {} : { [sshKeysSchema]: { keys: listed } }),
     },
   };
 }

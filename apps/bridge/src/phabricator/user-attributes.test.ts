@@ -1,6 +1,6 @@
+import { sshKeysSchema } from "@branchward/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { sshKeysSchema } from "../accounts/ssh-keys.ts";
 import type { Account } from "./accounts.ts";
 import { findEmail, observe, toAccountEdit, toPendingAttributes, toRealName, toUserName } from "./user-attributes.ts";
 
@@ -63,13 +63,13 @@ describe("what of a SCIM User an account of Phabricator holds", () => {
   });
 
   it("shows the keys of whom they let in, and again when their account is enabled", () => {
-    const keys = { [sshKeysSchema.id]: { keys: [{ value: "ssh-ed25519 AAAA laptop" }] } };
+    const keys = { [sshKeysSchema]: { keys: [{ value: "ssh-ed25519 AAAA laptop" }] } };
     const active = observe(described, account, naming);
     expect(active).toMatchObject(keys);
     const disabled = { ...account, isDisabled: true };
     expect(observe({ ...active, active: false }, disabled, naming)).toMatchObject(keys);
     const taken = observe({ ...described, active: false }, disabled, naming);
-    expect(taken).not.toHaveProperty([sshKeysSchema.id]);
+    expect(taken).not.toHaveProperty([sshKeysSchema]);
     const after = { ...taken, active: true, ...keys };
     expect(toAccountEdit(disabled, { before: taken, after, naming })).toEqual({ isDisabled: false });
   });

@@ -1,4 +1,5 @@
 /** Pure: what of a SCIM User an account of Phabricator holds, and back. */
+import { sshKeysSchema } from "@branchward/core";
 import { isDeepStrictEqual } from "node:util";
 import {
   attribute,
@@ -9,7 +10,7 @@ import {
   ScimError,
 } from "@branchward/scim";
 import { type AccountNaming, toAccountName } from "../accounts/account-name.ts";
-import { listKeys, sshKeysSchema } from "../accounts/ssh-keys.ts";
+import { listKeys } from "../accounts/ssh-keys.ts";
 import type { Account, AccountEdit } from "./accounts.ts";
 import { textOf } from "../state/text-of.ts";
 
@@ -84,7 +85,7 @@ export function toAccountEdit(
       : { realName }),
     ...(email === undefined || isSameText(email, presentEmail) ? {} : { email }),
     ...(isFilled(password) ? { vcsPassword: password } : {}),
-    ...(after[sshKeysSchema.id] === undefined || hasSameKeys(presentKeys, sayKeys(after))
+    ...(after[sshKeysSchema] === undefined || hasSameKeys(presentKeys, sayKeys(after))
       ? {}
       : { sshKeys: listKeys(after) }),
   };
@@ -103,9 +104,9 @@ export function observe(attributes: JsonObject, account: Account, naming: Accoun
     shown["emails"] = [{ value: account.email, type: "work", primary: true }];
   shown["active"] = !account.isDisabled && account.isApproved;
   shown[phabricatorAccountSchema.id] = { state: "linked", phid: account.phid };
-  const areKeysShown = (!account.isDisabled && account.isApproved) || attributes[sshKeysSchema.id] !== undefined;
+  const areKeysShown = (!account.isDisabled && account.isApproved) || attributes[sshKeysSchema] !== undefined;
   if (areKeysShown && account.sshKeys !== undefined && !hasSameKeys(account.sshKeys, sayKeys(attributes)))
-    shown[sshKeysSchema.id] = { keys: account.sshKeys.map((value) => ({ value })) };
+    shown[sshKeysSchema] = { keys: account.sshKeys.map((value) => ({ value })) };
   return shown;
 }
 
@@ -123,7 +124,7 @@ export function toPendingAttributes(attributes: JsonObject): JsonObject {
 
 /** The keys as they were last shown, of which only our own writing is certain to pass `listKeys`. */
 function sayKeys(attributes: JsonObject): readonly string[] {
-  const extension = attributes[sshKeysSchema.id];
+  const extension = attributes[sshKeysSchema];
   const keys = isJsonObject(extension) ? extension["keys"] : undefined;
   return Array.isArray(keys) ? keys.filter(isJsonObject).map((key) => textOf(key, "value")) : [];
 }

@@ -1,34 +1,15 @@
 /** Entitlement groups: what marks them, and what they say (contract, "Entitlement groups on the wire"). */
-import { branchEntitlementSchema as extensionId, isOurExternalId } from "@branchward/core";
-import { attribute, isJsonObject, type JsonObject, ownValue, type SchemaDefinition, ScimError } from "@branchward/scim";
-
-const ATTRIBUTES = {
-  repository: "The repository's label.",
-  branch: "The branch's exact name.",
-  refType: "branch, bookmark or topic.",
-  entitlement: "The verb that members hold on the branch.",
-  incarnation: "The life of the branch: a branch created again under this name has another one.",
-  vcs: "git or hg.",
-} as const;
-
-/** The extension of entitlement groups. */
-export const branchEntitlementSchema: SchemaDefinition = {
-  id: extensionId,
-  name: "BranchEntitlement",
-  description: "The branch and the verb that a group stands for",
-  attributes: Object.entries(ATTRIBUTES).map(([name, description]) =>
-    attribute({ name, description, caseExact: true }),
-  ),
-};
+import { type BranchEntitlement, branchEntitlementSchema, isOurExternalId } from "@branchward/core";
+import { isJsonObject, type JsonObject, ownValue, ScimError } from "@branchward/scim";
 
 /** The branch and the verb of an entitlement group. */
-export type GroupEntitlement = Readonly<Record<keyof typeof ATTRIBUTES, string>>;
+export type GroupEntitlement = Readonly<Record<keyof BranchEntitlement, string>>;
 
 /** What the group stands for; undefined for one that people are in. The attributes have passed `requireMarks`. */
 export function findEntitlement(attributes: JsonObject): GroupEntitlement | undefined {
-  const extension = ownValue(attributes, extensionId);
+  const extension = ownValue(attributes, branchEntitlementSchema);
   if (!isJsonObject(extension)) return undefined;
-  const textOf = (name: keyof typeof ATTRIBUTES): string => {
+  const textOf = (name: keyof BranchEntitlement): string => {
     const value = ownValue(extension, name);
     return typeof value === "string" ? value : "";
   };
@@ -56,7 +37,7 @@ export function requireMarks(attributes: JsonObject): void {
   }
   if (!isMarked) throw refuse("an entitlement group needs an externalId that begins branchward:");
   for (const name of ["repository", "branch", "entitlement"] as const) {
-    if (entitlement[name] === "") throw refuse(`an entitlement group needs ${extensionId}:${name}`);
+    if (entitlement[name] === "") throw refuse(`an entitlement group needs ${branchEntitlementSchema}:${name}`);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What a user becomes when it is created or changed. */
+import { sshKeysSchema } from "@branchward/core";
 import { foldCase, type JsonObject, ownValue, ScimError } from "@branchward/scim";
 import { nativeAccountSchema } from "../accounts/found-account.ts";
-import { sshKeysSchema } from "../accounts/ssh-keys.ts";
 import type { HeldUser, Snapshot } from "../state/snapshot.ts";
 import { textOf } from "../state/text-of.ts";
 import type { NativeTarget } from "../target.ts";
@@ -26,8 +26,8 @@ export async function toUser(
 
 /** Whoever adopts an account without a word of its keys does not take them away. */
 function pickKeys(attributes: JsonObject): JsonObject {
-  const keys = ownValue(attributes, sshKeysSchema.id);
-  return keys === undefined ? {} : { [sshKeysSchema.id]: keys };
+  const keys = ownValue(attributes, sshKeysSchema);
+  return keys === undefined ? {} : { [sshKeysSchema]: keys };
 }
 
 function requireFreeNames({ users }: Snapshot, user: HeldUser): void {

@@ -4,10 +4,10 @@ import {
   type KnownAttributes,
   listProfilePaths,
   planProfileChanges,
-  sshKeysSchema,
   toAccountProfile,
   USUAL_ATTRIBUTES,
 } from "./account-profile.ts";
+import { sshKeysSchema } from "../scim-extensions.ts";
 import { planKeyRemovals } from "./lock-account.ts";
 
 const ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";

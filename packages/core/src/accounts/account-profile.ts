@@ -25,9 +25,6 @@ export interface AccountOperation {
   readonly value?: Json;
 }
 
-/** The extension of a user's SSH public keys, which the directory and the bridges have in common. */
-export const sshKeysSchema = "urn:branchward:scim:schemas:extension:1.0:SshKeys";
-
 /** What a person is called and reached by; never secrets, rights or pictures. */
 const PROFILE = [
   "name",

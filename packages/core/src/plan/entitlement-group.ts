@@ -2,8 +2,6 @@
 import type { Entitlement, IncarnationId, RefType } from "../words.ts";
 import type { BranchEntitlement, ScopeBranch } from "./types.ts";
 
-export const branchEntitlementSchema = "urn:branchward:scim:schemas:extension:1.0:BranchEntitlement";
-
 const externalIdPrefix = "branchward:";
 
 export const defaultDisplayNameTemplate = "{repository}:{branch}:{entitlement}";

@@ -1,7 +1,12 @@
-import type { AttributeDefinition, SchemaDefinition } from "./definitions.ts";
+import {
+  type AttributeDefinition,
+  defineSchema,
+  type SchemaDefinition,
+  type SchemaSpecification,
+} from "./definitions.ts";
 import { enterpriseUserSchema } from "./enterprise-user.ts";
 import { groupSchema } from "./group.ts";
-import { defineResourceType, type ResourceType } from "./resource-type.ts";
+import { defineResourceType, type ResourceType, type ResourceTypeDefinition } from "./resource-type.ts";
 import { userSchema } from "./user.ts";
 
 /** How a User type departs from RFC 7643's. */
@@ -12,7 +17,7 @@ export interface UserTypeOptions {
 
 /** The User resource type with the enterprise extension and any others (RFC 7643 §4.1, §4.3). */
 export function createUserType(
-  extensions: readonly SchemaDefinition[] = [],
+  extensions: readonly SchemaSpecification[] = [],
   { derivedAttributes = [] }: UserTypeOptions = {},
 ): ResourceType {
   return defineResourceType({
@@ -20,19 +25,19 @@ export function createUserType(
     endpoint: "/Users",
     description: "User Account",
     schema: withReadOnly(userSchema, derivedAttributes),
-    extensions: [enterpriseUserSchema, ...extensions].map((schema) => ({ schema, required: false })),
+    extensions: [enterpriseUserSchema, ...extensions].map(toOptional),
     derivedAttributes,
   });
 }
 
 /** The Group resource type, its members kept as a set, with any extensions (RFC 7643 §4.2). */
-export function createGroupType(extensions: readonly SchemaDefinition[] = []): ResourceType {
+export function createGroupType(extensions: readonly SchemaSpecification[] = []): ResourceType {
   return defineResourceType({
     name: "Group",
     endpoint: "/Groups",
     description: "Group",
     schema: groupSchema,
-    extensions: extensions.map((schema) => ({ schema, required: false })),
+    extensions: extensions.map(toOptional),
     memberAttribute: "members",
   });
 }
@@ -42,4 +47,8 @@ function withReadOnly(schema: SchemaDefinition, names: readonly string[]): Schem
     names.includes(definition.name) ? { ...definition, mutability: "readOnly" } : definition,
   );
   return { ...schema, attributes };
+}
+
+function toOptional(specification: SchemaSpecification): ResourceTypeDefinition["extensions"][number] {
+  return { schema: defineSchema(specification), required: false };
 }

@@ -40,10 +40,17 @@ export interface SchemaDefinition {
 
 /** What a schema author states of an attribute; the rest takes the defaults of RFC 7643 §2.2. */
 export type AttributeSpecification = Pick<AttributeDefinition, "name" | "description"> &
-  Partial<Omit<AttributeDefinition, "name" | "description">>;
+  Partial<Omit<AttributeDefinition, "name" | "description" | "subAttributes">> & {
+    readonly subAttributes?: readonly AttributeSpecification[];
+  };
+
+/** What a schema author states of a schema. */
+export type SchemaSpecification = Omit<SchemaDefinition, "attributes"> & {
+  readonly attributes: readonly AttributeSpecification[];
+};
 
 /** An attribute with the defaults of RFC 7643 §2.2 for everything not said. */
-export function attribute(specification: AttributeSpecification): AttributeDefinition {
+export function attribute({ subAttributes, ...specification }: AttributeSpecification): AttributeDefinition {
   return {
     type: "string",
     multiValued: false,
@@ -53,7 +60,13 @@ export function attribute(specification: AttributeSpecification): AttributeDefin
     returned: "default",
     uniqueness: "none",
     ...specification,
+    ...(subAttributes === undefined ? {} : { subAttributes: subAttributes.map(attribute) }),
   };
+}
+
+/** A schema whose attributes have the defaults for everything not said. */
+export function defineSchema({ attributes, ...schema }: SchemaSpecification): SchemaDefinition {
+  return { ...schema, attributes: attributes.map(attribute) };
 }
 
 /** A multi-valued complex attribute with the sub-attributes of RFC 7643 §2.4; `value` overrides those of its value. */

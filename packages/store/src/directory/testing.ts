@@ -1,4 +1,5 @@
 /** The directory behind a provider, for integration tests. */
+import { branchEntitlementExtension } from "@branchward/core";
 import {
   createGroupType,
   createScimProvider,
@@ -6,7 +7,6 @@ import {
   type ResourceType,
   type ScimResponse,
 } from "@branchward/scim";
-import { branchEntitlementSchema } from "../branch-entitlement.ts";
 import type { Database } from "../database.ts";
 import { openTestDatabase } from "../testing.ts";
 import type { DirectoryChange } from "./changes.ts";
@@ -15,7 +15,7 @@ import { createDirectory } from "./directory.ts";
 
 const userType: ResourceType = createUserType();
 /** Groups with the extension of entitlement groups. */
-export const groupType: ResourceType = createGroupType([branchEntitlementSchema]);
+export const groupType: ResourceType = createGroupType([branchEntitlementExtension]);
 
 /** A provisioning client. */
 export const okta: DirectoryContext = { client: "okta", kind: "provisioning" };
