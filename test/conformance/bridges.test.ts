@@ -7,7 +7,17 @@ import { startTestBridge } from "../support/bridge.ts";
 import { startConduitStandIn } from "../support/conduit-stand-in.ts";
 import { startGitoliteHost } from "../support/gitolite-host.ts";
 import { startHgHost } from "../support/hg-host.ts";
-import { create, createSend, enterpriseUrn, group, listMembers, patch, type Send, user } from "./scim-client.ts";
+import {
+  create,
+  createSend,
+  enterpriseUrn,
+  group,
+  listMembers,
+  patch,
+  type Send,
+  user,
+  oktaProfile,
+} from "./scim-client.ts";
 
 /** Brings up the native system; resolves with the section of bridge.yaml. */
 type Open = (stack: AsyncDisposableStack, directory: string) => Promise<string>;
@@ -53,23 +63,13 @@ describe.each(kinds)("an identity provider and the bridge of $name", { timeout: 
 
   it("Okta matches, creates with a password, replaces, deactivates without a path and pushes a group", async () => {
     const send = connect({ "user-agent": "Okta SCIM Client 1.0.0" });
-    const profile = {
-      name: { givenName: "Ann", familyName: "Lee" },
-      emails: [{ primary: true, value: "ann@acme.example", type: "work" }],
-      displayName: "Ann Lee",
-      locale: "en-US",
-      externalId: "00u1",
-      groups: [],
-      password: "1mz050nq",
-      active: true,
-    };
     expect((await send("GET /Users?startIndex=1&count=2")).status).toBe(200);
     const lookup = 'GET /Users?filter=userName eq "ann@acme.example"&startIndex=1&count=100';
     expect((await send(lookup)).body).toMatchObject({ totalResults: 0 });
-    const created = await send("POST /Users", user("ann@acme.example", profile));
+    const created = await send("POST /Users", user("ann@acme.example", oktaProfile));
     expect(created).toMatchObject({ status: 201, body: { userName: "ann@acme.example", active: true } });
     expect(created.body).not.toHaveProperty("password");
-    expect((await send("POST /Users", user("ann@acme.example", profile))).status).toBe(409);
+    expect((await send("POST /Users", user("ann@acme.example", oktaProfile))).status).toBe(409);
     const id = created.body.id ?? "";
     const { body } = await send(`GET /Users/${id}`);
     const put = await send(`PUT /Users/${id}`, { ...body, title: "Lead" });

@@ -9,6 +9,7 @@ import {
   type Send,
   startConformance,
   user,
+  oktaProfile,
 } from "./scim-client.ts";
 
 let conformance: Conformance;
@@ -20,31 +21,20 @@ beforeAll(async () => {
 });
 afterAll(() => conformance[Symbol.asyncDispose]());
 
-const profile = {
-  name: { givenName: "Ann", familyName: "Lee" },
-  emails: [{ primary: true, value: "ann@acme.example", type: "work" }],
-  displayName: "Ann Lee",
-  locale: "en-US",
-  externalId: "00u1",
-  groups: [],
-  password: "1mz050nq",
-  active: true,
-};
-
 describe("Okta", () => {
   it("probes, finds nobody, creates with a body, and finds the user again", async () => {
     expect((await send("GET /Users?startIndex=1&count=2")).status).toBe(200);
     const lookup = 'GET /Users?filter=userName eq "ann@acme.example"&startIndex=1&count=100';
     expect((await send(lookup)).body).toMatchObject({ totalResults: 0, startIndex: 1 });
-    const created = await send("POST /Users", user("ann@acme.example", profile));
+    const created = await send("POST /Users", user("ann@acme.example", oktaProfile));
     expect(created).toMatchObject({ status: 201, body: { userName: "ann@acme.example", active: true } });
     expect(created.body).not.toHaveProperty("password");
     expect((await send(lookup)).body).toMatchObject({ totalResults: 1, Resources: [{ id: created.body.id }] });
-    expect((await send("POST /Users", user("ann@acme.example", profile))).status).toBe(409);
+    expect((await send("POST /Users", user("ann@acme.example", oktaProfile))).status).toBe(409);
   });
 
   it("updates a profile by GET and PUT, and deactivates without a path", async () => {
-    const id = await create(send, "/Users", user("ben@acme.example", { ...profile, externalId: "00u2" }));
+    const id = await create(send, "/Users", user("ben@acme.example", { ...oktaProfile, externalId: "00u2" }));
     const { body } = await send(`GET /Users/${id}`);
     const put = await send(`PUT /Users/${id}`, { ...body, title: "Lead" });
     expect(put).toMatchObject({ status: 200, body: { title: "Lead", active: true } });
@@ -56,8 +46,8 @@ describe("Okta", () => {
   });
 
   it("pushes a group without an externalId, changes its members, renames and unlinks it", async () => {
-    const member = await create(send, "/Users", user("cat@acme.example", { ...profile, externalId: "00u3" }));
-    const other = await create(send, "/Users", user("dan@acme.example", { ...profile, externalId: "00u4" }));
+    const member = await create(send, "/Users", user("cat@acme.example", { ...oktaProfile, externalId: "00u3" }));
+    const other = await create(send, "/Users", user("dan@acme.example", { ...oktaProfile, externalId: "00u4" }));
     const id = await create(send, "/Groups", group("Engineering", { members: [] }));
     const lookup = await send('GET /Groups?filter=displayName eq "Engineering"&startIndex=1&count=100');
     expect(lookup.body).toMatchObject({ totalResults: 1, Resources: [{ id }] });

@@ -8,6 +8,18 @@ export const groupUrn = "urn:ietf:params:scim:schemas:core:2.0:Group";
 export const enterpriseUrn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 export const patchUrn = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
+/** What Okta says of a user when it creates one. */
+export const oktaProfile = {
+  name: { givenName: "Ann", familyName: "Lee" },
+  emails: [{ primary: true, value: "ann@acme.example", type: "work" }],
+  displayName: "Ann Lee",
+  locale: "en-US",
+  externalId: "00u1",
+  groups: [],
+  password: "1mz050nq",
+  active: true,
+};
+
 /** What tests look at in answers; what an answer lacks is undefined. */
 const wireBody = z.looseObject({
   id: z.string().optional(),

@@ -42,6 +42,7 @@ export async function openHosts(
       url,
       token: () => credentials.current(),
       fetch: connection.fetch,
+      // eslint-disable-next-line no-restricted-properties -- compared with the times that the host tells, and no other
       now: () => Date.now(),
     });
     hosts.set(name, { name, may, requireTrust, host });
