@@ -2,6 +2,7 @@
 import { type EndpointItem, endpointList } from "@branchward/core/api";
 import { createScimClient, type ScimClient } from "@branchward/scim";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { findAxeViolations, openDashboard } from "../support/dashboard.ts";
 import { runCommand } from "../support/command-line.ts";
 import { createGithubRepository, makeRevision } from "../support/deliveries.ts";
 import { type HostileScim, startHostileScim } from "../support/hostile-scim.ts";
@@ -61,6 +62,19 @@ endpoints:
     }, waiting);
   }
 
+  async function expectCardShown(): Promise<void> {
+    await using dashboard = await openDashboard(context.system);
+    await using visited = await dashboard.visitSignedIn("/endpoints", { viewport: { width: 390, height: 900 } });
+    const { page, faults } = visited;
+    const problems = page.getByRole("list", { name: "What is in the way" }).getByRole("listitem");
+    await problems.filter({ hasText: "members cannot be added" }).waitFor();
+    await page.getByText("What it was seen to do").click();
+    await page.getByText("Adds members").waitFor();
+    expect(await findAxeViolations(page)).toEqual([]);
+    expect(Number(await page.evaluate("document.documentElement.scrollWidth"))).toBeLessThanOrEqual(390);
+    expect(faults).toEqual([]);
+  }
+
   const listNames = async (): Promise<readonly string[]> =>
     (await context.inside.findGroups(undefined)).map(({ displayName }) => displayName);
 
@@ -118,7 +132,7 @@ endpoints:
     expect(probe).toMatchObject({ error: null, card: { addsMembers: true, removesMembers: true, membersPerPatch: 1 } });
   });
 
-  it("that ignores what it is told says so by what it does", async () => {
+  it("that ignores what it is told says so by what it does, in the dashboard too", async () => {
     await push("known");
     context.endpoint.behave({ ignoresWrites: true });
     const { code, probe } = await doctor();
@@ -127,6 +141,7 @@ endpoints:
     expect(probe.problems[0]).toContain("members cannot be added");
     // It did not delete: the next probe does, as after a crash.
     expect(await listNames()).toHaveLength(2);
+    await expectCardShown();
   });
 
   it("loses what an earlier probe left behind when it was cut off", async () => {

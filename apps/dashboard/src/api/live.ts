@@ -24,7 +24,8 @@ const MAKES_OLD = {
   sync: ["syncs", "branches", "endpoints"],
   delivery: ["deliveries", "repositories"],
   branch: ["branches", "repositories"],
-  finding: ["findings"],
+  // One of an endpoint that opens or closes is among them.
+  finding: ["findings", "endpoints"],
 } as const;
 
 type Noun = (typeof MAKES_OLD)[keyof typeof MAKES_OLD][number];

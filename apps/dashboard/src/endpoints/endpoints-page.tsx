@@ -6,6 +6,7 @@ import { Failure, Loading, Page } from "../components/page.tsx";
 import { toDuration } from "../components/times.ts";
 import { Verdict, VERDICTS } from "../components/verdict.tsx";
 import { When } from "../components/when.tsx";
+import { Capabilities } from "./capabilities.tsx";
 
 /** Where access is enforced, and how far each place is from what policy says. */
 export function EndpointsPage() {
@@ -48,6 +49,7 @@ function Endpoint({ endpoint }: { readonly endpoint: EndpointItem }) {
         <Gate endpoint={endpoint} />
         <Standings endpoint={endpoint} />
         <Latest endpoint={endpoint} />
+        {type === "scim" && <Capabilities probe={endpoint.probe} />}
       </div>
     </li>
   );
