@@ -199,6 +199,27 @@ describe.each(["postgres", "redis"] as const)("a checkout, with the queue on %s,
     await expect.poll(breaks, { timeout: 20_000 }).toEqual([]);
   });
 
+  it("resumes when the event comes that was only later than the look (rule A4)", async () => {
+    const repository = "acme/late";
+    const id = await pushBranch(repository, "dev/x");
+    const startedAt = new Date(Date.now() - HOURS);
+    await checkOut({ repository, branch: "dev/x", occurredAt: startedAt });
+    await checkOut({ repository, branch: "dev/x", workingCopy: "moved" });
+    const { head } = await system.api.getBranch(id);
+    const found = makeRevision();
+    await tell(repository, [], [{ name: "dev/x", head: found }]);
+    expect(await readers(id)).toEqual([]);
+    await checkOut({ repository, branch: "dev/y", workingCopy: "moved" });
+    await tell(repository, [{ kind: "push", name: "dev/x", before: makeRevision(), after: found }]);
+    expect(await readers(id)).toEqual([]);
+    await tell(repository, [{ kind: "push", name: "dev/x", before: head, after: found }]);
+    await system.branches.expectHolders(id, { read: ["alice"] });
+    const expiresAt = new Date(startedAt.getTime() + GRANT_MS).toISOString();
+    expect((await system.api.request(`/v1/branches/${id}`)).body).toMatchObject({ checkouts: [{ expiresAt }] });
+    const kinds = (await system.api.listFindings()).filter(({ subject }) => subject === `${repository}:dev/x`);
+    expect(kinds).toEqual([]);
+  });
+
   it("ends with the closing of its named branch, and does not come back when it is opened again (rule A7)", async () => {
     const repository = "acme/closing";
     const id = await pushBranch(repository, "dev/x");

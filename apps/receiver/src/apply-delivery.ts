@@ -15,14 +15,12 @@ import {
   addStrictName,
   type BranchName,
   type BranchRequest,
-  breakLineage,
   endCheckoutsOf,
   ensurePolicyScopes,
   expireGrantsOf,
   findHead,
   insertBranchEvents,
   type JoinedSources,
-  type LineageBreak,
   listBornOrEndedSince,
   listLiveBranchesOf,
   listLiveByNames,
@@ -45,6 +43,7 @@ import {
   saveIncarnations,
 } from "@branchward/store";
 import { uuidv7 } from "uuidv7";
+import { followLineage } from "./follow-lineage.ts";
 import { listPlainlyPushed } from "./plain-pushes.ts";
 import type { Source } from "./receive-delivery.ts";
 
@@ -225,20 +224,10 @@ async function applyChanges(
     await endCheckoutsOf(trx, incarnation.id);
     await expireGrantsOf(trx, incarnation.id);
   }
-  for (const found of listBreaks(accepted, decision)) await breakLineage(trx, found);
+  const mended = await followLineage(trx, accepted, decision);
+  const touched = new Map([...mended.map((id) => [id, "push"] as const), ...toReasons(decision)]);
   const { events, incarnations, queued } = decision;
-  return { ...NO_EFFECTS, events, touched: toReasons(decision), incarnations, plainlyPushed, queued };
-}
-
-/** A ref that the delivery itself tells of was only overtaken by the next push (rule A4). */
-function listBreaks({ delivery, repository }: Accepted, { events }: RegistryDecision): readonly LineageBreak[] {
-  const isTold = ({ refType, name }: BranchName) =>
-    delivery.changes.some((change) => change.refType === refType && change.name === name);
-  return events.flatMap((event) => {
-    const { incarnation: incarnationId, name: branch, before, after } = event;
-    if (event.note !== "lineage-break" || incarnationId === null || isTold(event)) return [];
-    return [{ incarnationId, repository: repository.name, branch, before, after }];
-  });
+  return { ...NO_EFFECTS, events, touched, incarnations, plainlyPushed, queued };
 }
 
 /** Only evidence of a server that may tell of refs, and that is the repository's authority, changes the registry (rules A1, A2). */

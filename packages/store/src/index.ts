@@ -222,7 +222,7 @@ export {
   listLiveByNames,
   saveIncarnations,
 } from "./incarnations.ts";
-export { breakLineage, type LineageBreak, settleLineageBreaks } from "./lineage-breaks.ts";
+export { breakLineage, type LineageBreak, mendLineage, settleLineageBreaks } from "./lineage-breaks.ts";
 export { lockCursor, saveCursor } from "./cursors.ts";
 export {
   endLedgerOf,

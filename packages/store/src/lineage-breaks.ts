@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import { endCheckoutsOf } from "./checkouts.ts";
 import type { Queryable } from "./database.ts";
 import { expireGrantsOf } from "./emergency-grants.ts";
-import { raiseFinding } from "./findings.ts";
+import { raiseFinding, resolveFinding } from "./findings.ts";
 
 const KIND = "lineage-break";
 
@@ -25,8 +25,42 @@ export async function breakLineage(trx: Queryable, found: LineageBreak): Promise
     kind: KIND,
     subject: `${found.repository}:${found.branch}`,
     severity: "warning",
-    message: `its head was found at ${found.after ?? "none"}, and no event led there from ${found.before ?? "none"}: events were lost, or it was made anew unseen; just-in-time and emergency grants ended, and begin with the next checkout or approval. See that its hooks are in place: branchward hooks status`,
+    message: `its head was found at ${found.after ?? "none"}, and no event led there from ${found.before ?? "none"}: events were lost or are late, or it was made anew unseen; just-in-time and emergency grants ended, and begin with the next checkout or approval. See that its hooks are in place: branchward hooks status`,
   });
+}
+
+/**
+ * Takes back a break that an event explains, though late: it led from the head that was known to the one that was found.
+ * What the break ended goes on, to its old end, but where the working copy has moved since. @returns whether one was
+ */
+export async function mendLineage(
+  trx: Queryable,
+  { incarnationId, repository, branch, before, after }: LineageBreak,
+): Promise<boolean> {
+  // Whatever a transaction ends and records has its one time.
+  const broken = sql`(
+    select created_at from branch_events
+    where incarnation_id = ${incarnationId} and note = ${KIND} and before = ${before} and after = ${after}
+    order by id desc limit 1)`;
+  const { rows } = await sql<{ isBroken: boolean }>`
+    with broken as ${broken},
+      stays as (
+        update checkouts set ended_at = null from broken
+        where checkouts.incarnation_id = ${incarnationId} and checkouts.ended_at = broken.created_at
+          and not exists (
+            select from checkouts later
+            where later.repository_id = checkouts.repository_id and later.working_copy = checkouts.working_copy
+              and later.id <> checkouts.id and (later.ended_at is null or later.ended_at > broken.created_at))),
+      grants as (
+        update emergency_grants set ended_at = null,
+          state = case when decided_at is null then 'requested' else 'approved' end
+        from broken
+        where emergency_grants.incarnation_id = ${incarnationId} and emergency_grants.state = 'expired'
+          and emergency_grants.ended_at = broken.created_at)
+    select exists (select from broken) as "isBroken"`.execute(trx);
+  const isBroken = rows[0]?.isBroken === true;
+  if (isBroken) await resolveFinding(trx, KIND, `${repository}:${branch}`);
+  return isBroken;
 }
 
 /** Resolves the findings of branches that have moved by an event since, or are gone. */
