@@ -1,5 +1,5 @@
 /** Whether somebody is signed in, and what waits until somebody is. */
-import { ApiError, readAnswer, send } from "./client.ts";
+import { ApiError, readAnswer, send } from "./send.ts";
 import { createStore, type Store } from "./store.ts";
 
 /** `ended`: it was there when the page asked before, so what is on the page stays below the sign-in. */

@@ -1,7 +1,7 @@
 /** The parts that every page is made of. */
 import type { ReactNode } from "react";
 import { useEffect } from "react";
-import { ApiError } from "../api/client.ts";
+import { ApiError } from "../api/send.ts";
 import { Button } from "./button.tsx";
 
 export interface PageProps {

@@ -9,14 +9,8 @@ import type { Bot, Policy, PolicyRule } from "../policy/types.ts";
 import type { UserId } from "../words.ts";
 import { compareScope, isSameChange, type ScopeComparison } from "./compare-scope.ts";
 import { keepAffected } from "./keep-affected.ts";
-import type { BranchMatch } from "./match-branch.ts";
+import type { BranchMatch, Matches } from "./match-branch.ts";
 import type { PlannedBranch, PolicyPlanFacts, PolicySide } from "./types.ts";
-
-/** What matches one branch under each version. */
-export interface Matches {
-  readonly before: BranchMatch;
-  readonly after: BranchMatch;
-}
 
 export interface CompareQuestion {
   /** The rules to look at; null for all. */

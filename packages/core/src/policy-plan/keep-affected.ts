@@ -3,8 +3,7 @@ import { canonicalPart } from "../policy/canonical-policy.ts";
 import { policyReferences } from "../policy/policy-references.ts";
 import type { Deny, Grant, PolicyRule } from "../policy/types.ts";
 import type { Entitlement } from "../words.ts";
-import type { Matches } from "./branch-classes.ts";
-import type { BranchMatch } from "./match-branch.ts";
+import type { BranchMatch, Matches } from "./match-branch.ts";
 import type { PolicyPlanFacts } from "./types.ts";
 
 /** The matches with only those grants and denies whose verbs are affected. */

@@ -11,6 +11,12 @@ export interface BranchMatch {
   readonly key: string;
 }
 
+/** What matches one branch under each version. */
+export interface Matches {
+  readonly before: BranchMatch;
+  readonly after: BranchMatch;
+}
+
 export type MatchBranch = (
   policy: Policy,
   branch: { readonly repository: string; readonly name: string },

@@ -1,9 +1,9 @@
 /** What a version's plan has come to so far: changes, counts, and what guards would say. */
 import type { Entitlement, IncarnationId, UserId } from "../words.ts";
-import type { MeaningOf, Matches } from "./branch-classes.ts";
+import type { MeaningOf } from "./branch-classes.ts";
 import { type ChangeDraft, createDraft, tellDraft } from "./change-drafts.ts";
 import { type Delta, isSameChange, type ScopeComparison } from "./compare-scope.ts";
-import type { BranchMatch } from "./match-branch.ts";
+import type { BranchMatch, Matches } from "./match-branch.ts";
 import type { PlannedBranch, PlannedScope, PolicyPlan, PolicyPlanFacts } from "./types.ts";
 import {
   createOverGroups,

@@ -4,9 +4,9 @@
  */
 import { canonicalRule } from "../policy/canonical-policy.ts";
 import type { Bot, PolicyRule } from "../policy/types.ts";
-import { type BranchClass, createBranchClass, createCompareFor, type Matches } from "./branch-classes.ts";
+import { type BranchClass, createBranchClass, createCompareFor } from "./branch-classes.ts";
 import { createFindPersonalUsers } from "./find-personal-users.ts";
-import { createMatchBranch } from "./match-branch.ts";
+import { createMatchBranch, type Matches } from "./match-branch.ts";
 import { createTally } from "./plan-tally.ts";
 import type { PlannedBranch, PolicyPlan, PolicyPlanFacts } from "./types.ts";
 

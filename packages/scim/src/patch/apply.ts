@@ -6,7 +6,7 @@ import { requireAttributes, requireSize } from "../resource/read-resource.ts";
 import { toAttributeName, type ResourceType } from "../schema/resource-type.ts";
 import type { MemberDelta, ResourceState, StoredResource } from "../store.ts";
 import { MemberChanges, needsMembers } from "./member-changes.ts";
-import type { AttributeOperation, PatchOperation } from "./operations.ts";
+import type { AttributeOperation, PatchOperation } from "./types.ts";
 import { changeValue } from "./values.ts";
 
 /** Whether `applyPatch` must be given the members; false for every change of members by id. */

@@ -4,7 +4,7 @@ import type { Filter } from "../filter/bind.ts";
 import { isJsonArray } from "../json.ts";
 import type { ResourceType } from "../schema/resource-type.ts";
 import { needsMembers } from "./member-changes.ts";
-import type { PatchOperation } from "./operations.ts";
+import type { PatchOperation } from "./types.ts";
 
 /** The most operations in one PATCH; those on members by id take constant time each. */
 export const maxPatchOperations = 10_000;

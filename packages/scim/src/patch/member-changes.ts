@@ -5,7 +5,7 @@ import { matchesFilter } from "../filter/evaluate.ts";
 import { isJsonArray, type JsonObject } from "../json.ts";
 import { readMembers } from "../resource/members.ts";
 import type { Member, MemberDelta } from "../store.ts";
-import type { AttributeOperation } from "./operations.ts";
+import type { AttributeOperation } from "./types.ts";
 
 /** Whether the operation can only be decided with the members at hand. */
 export function needsMembers({ filter }: AttributeOperation): boolean {

@@ -1,35 +1,14 @@
 /** Hides how the body of a PATCH, in the spellings that identity providers use, becomes operations on single targets. */
 import { ScimError } from "../error.ts";
-import { bindValueFilter, type Filter } from "../filter/bind.ts";
+import { bindValueFilter } from "../filter/bind.ts";
 import { parsePath } from "../filter/parser.ts";
 import { isJsonArray, isJsonObject, ownValueIgnoringCase, type JsonObject, type JsonValue } from "../json.ts";
-import type { SchemaDefinition } from "../schema/definitions.ts";
-import { findSubAttribute, toAttributeName, type AttributeRef, type ResourceType } from "../schema/resource-type.ts";
+import { findSubAttribute, toAttributeName, type ResourceType } from "../schema/resource-type.ts";
 import { requireBounded } from "./limits.ts";
+import type { PatchOperation } from "./types.ts";
 
 /** The schema URI of a PATCH body. */
 export const patchSchema = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
-/** An operation on one attribute or sub-attribute. */
-export interface AttributeOperation {
-  readonly kind: "attribute";
-  readonly op: "add" | "remove" | "replace";
-  readonly target: AttributeRef;
-  /** Selects values of a multi-valued attribute. */
-  readonly filter: Filter | undefined;
-  /** Undefined only for `remove`. */
-  readonly value: JsonValue | undefined;
-  /** True where the target was a key of a path-less value: such a value may repeat what is read-only. */
-  readonly implied: boolean;
-}
-
-/** The removal of a whole extension. */
-interface ExtensionRemoval {
-  readonly kind: "extension";
-  readonly schema: SchemaDefinition;
-}
-
-/** One operation of a PATCH, bound to the schema. */
-export type PatchOperation = AttributeOperation | ExtensionRemoval;
 
 /**
  * The operations in a PATCH body (RFC 7644 §3.5.2). A path-less value, and the value of a whole extension, become one

@@ -7,7 +7,7 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../j
 import { maxValues, readElement, readPatchValue } from "../resource/read-value.ts";
 import { findSubAttribute, toAttributeName } from "../schema/resource-type.ts";
 import type { AttributeDefinition } from "../schema/definitions.ts";
-import type { AttributeOperation } from "./operations.ts";
+import type { AttributeOperation } from "./types.ts";
 
 /** The attribute's value after the operation; undefined: unassigned. @throws ScimError 400 noTarget, invalidValue */
 export function changeValue(current: JsonValue | undefined, operation: AttributeOperation): JsonValue | undefined {
