@@ -42,18 +42,24 @@ const LEAD_PAUSE_MS = 50;
  * @throws {UnavailableError} when another leads for longer than 30 s.
  */
 export async function withPolicyLead<T>(db: Database, work: () => Promise<T>): Promise<T> {
-  return db.connection().execute(async (connection) => {
-    const until = performance.now() + LEAD_PATIENCE_MS;
-    while (!(await tryLead(connection))) {
-      if (performance.now() > until) throw new UnavailableError("another policy version is being planned; try again");
-      await setTimeout(LEAD_PAUSE_MS);
-    }
-    try {
-      return await work();
-    } finally {
-      await sql`select pg_advisory_unlock(${POLICY_LEAD_LOCK})`.execute(connection);
-    }
-  });
+  const until = performance.now() + LEAD_PATIENCE_MS;
+  for (;;) {
+    // Who waits keeps no connection: the one who leads may need the last of them.
+    const led = await db.connection().execute((connection) => leadOnce(connection, work));
+    if (led !== undefined) return led.result;
+    if (performance.now() > until) throw new UnavailableError("another policy version is being planned; try again");
+    await setTimeout(LEAD_PAUSE_MS);
+  }
+}
+
+/** Undefined where another leads. */
+async function leadOnce<T>(connection: Queryable, work: () => Promise<T>): Promise<{ readonly result: T } | undefined> {
+  if (!(await tryLead(connection))) return undefined;
+  try {
+    return { result: await work() };
+  } finally {
+    await sql`select pg_advisory_unlock(${POLICY_LEAD_LOCK})`.execute(connection);
+  }
 }
 
 async function tryLead(connection: Queryable): Promise<boolean> {

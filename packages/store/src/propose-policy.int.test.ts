@@ -1,6 +1,7 @@
 import type { UserId } from "@branchward/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { approvePolicy, rejectPolicy } from "./decide-policy.ts";
+import type { Database } from "./database.ts";
 import { listFindings } from "./findings.ts";
 import { withPolicyLead } from "./locks.ts";
 import { makePolicyPlan } from "./policy-plan/make-policy-plan.ts";
@@ -20,6 +21,18 @@ const policyOf = (to: string, branches = "**") =>
   `policy: [{ repositories: ["**"], branches: ["${branches}"], grants: [{ entitlement: push, to: [${to}] }] }]`;
 const MANAGERS = policyOf('"group:managers"');
 
+/** The database, telling how often a statement that holds the text was sent through it. */
+function countStatements(db: Database, text: string, onCount: (count: number) => void): Database {
+  let count = 0;
+  return db.withPlugin({
+    transformQuery({ node }) {
+      if (JSON.stringify(node).includes(text)) onCount((count += 1));
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  });
+}
+
 describe("a proposed policy (rule B1)", () => {
   const context: { database: TestDatabase; users: readonly UserId[]; branch: string } = {} as never;
   beforeEach(async () => {
@@ -30,14 +43,15 @@ describe("a proposed policy (rule B1)", () => {
   });
   afterEach(() => context.database[Symbol.asyncDispose]());
 
+  const proposalOf = (text: string, over: Partial<ProposedPolicy> = {}): ProposedPolicy => ({
+    text,
+    file: "branchward.yaml",
+    author: "file",
+    origin: "file",
+    ...over,
+  });
   const propose = (text: string, over: Partial<ProposedPolicy> = {}) =>
-    proposePolicy(context.database.db, ["directory"], {
-      text,
-      file: "branchward.yaml",
-      author: "file",
-      origin: "file",
-      ...over,
-    });
+    proposePolicy(context.database.db, ["directory"], proposalOf(text, over));
   const byApi = (text: string, author = "ops") => propose(text, { origin: "api", author });
   const activeText = async () => (await findActivePolicyVersion(context.database.db))?.text;
   const findings = async () =>
@@ -170,16 +184,28 @@ describe("a proposed policy (rule B1)", () => {
     expect(await listPolicyVersions(context.database.db, { limit: 10 })).toHaveLength(1);
   });
 
+  it("is led however many wait for their turn, of whom none keeps a connection from it", async () => {
+    const { db, pool } = context.database;
+    const many = Array.from({ length: (pool.options.max ?? 0) + 2 }, () => propose(MANAGERS));
+    const outcomes = await Promise.all(many);
+    expect(outcomes.filter(({ state }) => state === "active")).toHaveLength(1);
+    expect(await listPolicyVersions(db, { limit: 10 })).toHaveLength(1);
+  });
+
   it("waits while another is led through its plan, and supersedes what a crash left unfinished", async () => {
     const { db } = context.database;
     const order: string[] = [];
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const led = Promise.withResolvers<void>();
+    const refused = Promise.withResolvers<void>();
     const first = withPolicyLead(db, async () => {
-      await promise;
+      led.resolve();
+      await refused.promise;
       order.push("first");
     });
-    const second = propose(MANAGERS).then(() => order.push("second"));
-    resolve();
+    await led.promise;
+    // Who tries for the lead a second time was refused it before.
+    const watched = countStatements(db, "pg_try_advisory_lock", (count) => count === 2 && refused.resolve());
+    const second = proposePolicy(watched, ["directory"], proposalOf(MANAGERS)).then(() => order.push("second"));
     await Promise.all([first, second]);
     expect(order).toEqual(["first", "second"]);
     await db
