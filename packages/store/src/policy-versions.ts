@@ -165,6 +165,16 @@ export async function insertRejectedVersion(
   return id as PolicyVersionId;
 }
 
+/** Records that a file says again what is in force; it is never in force itself. */
+export async function insertReturnedVersion(trx: Queryable, version: NewPolicyVersion): Promise<void> {
+  const { digest, file, text, author, origin } = version;
+  const reason = "it says what is in force";
+  await trx
+    .insertInto("policy_versions")
+    .values({ id: uuidv7(), digest, file, text, author, origin, state: "superseded", reason })
+    .execute();
+}
+
 /** Puts a proposed or held version in force (rule B1); the one before stays for ever. Needs `lockPolicy`. */
 export async function activateVersion(trx: Queryable, id: string, decidedBy: string | null): Promise<void> {
   await trx
@@ -223,15 +233,16 @@ export async function rejectVersion(
   return result.numUpdatedRows === 1n;
 }
 
-/** Lets go what the file proposed before and nobody decided: it says something else now. */
-export async function withdrawProposals(trx: Queryable, file: string): Promise<void> {
-  await trx
+/** Lets go what the file proposed before and nobody decided: it says something else now. False where nothing was. */
+export async function withdrawProposals(trx: Queryable, file: string): Promise<boolean> {
+  const result = await trx
     .updateTable("policy_versions")
     .set({ state: "superseded" })
     .where("state", "in", ["held", "proposed"])
     .where("origin", "=", "file")
     .where("file", "=", file)
-    .execute();
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
 }
 
 function decision(by: string | null) {

@@ -163,6 +163,24 @@ describe("a proposed policy (rule B1)", () => {
     expect(await findings()).toEqual([]);
   });
 
+  it("is proposed again when the file comes back to it", async () => {
+    await propose(MANAGERS);
+    const emptying = policyOf('"group:nobody"');
+    await propose(emptying);
+    await propose(MANAGERS);
+    expect(await propose(emptying)).toMatchObject({ state: "held" });
+    expect(await findings()).toEqual(["policy-held branchward.yaml"]);
+  });
+
+  it("comes in force when the file leaves what the api proposed, though the file said it before", async () => {
+    await propose(MANAGERS);
+    const wider = policyOf('"group:managers", "user:carol"');
+    await byApi(wider);
+    expect((await propose(wider)).state).toBe("unchanged");
+    expect((await propose(MANAGERS)).state).toBe("active");
+    expect(await activeText()).toBe(MANAGERS);
+  });
+
   it("of the api stays in force although the file goes on saying what it said before", async () => {
     await propose(MANAGERS);
     const wider = policyOf('"group:managers", "user:carol"');

@@ -19,6 +19,7 @@ import {
   holdVersion,
   insertProposedVersion,
   insertRejectedVersion,
+  insertReturnedVersion,
   type PolicyVersion,
   withdrawProposals,
 } from "./policy-versions.ts";
@@ -65,21 +66,24 @@ export async function proposePolicy(
 }
 
 /** The version in force where it is the same, or what the file proposed when it last said something else. */
-async function findKnown(
-  db: Database,
-  { origin, file }: ProposedPolicy,
-  digest: string,
-): Promise<PolicyVersion | undefined> {
+async function findKnown(db: Database, proposed: ProposedPolicy, digest: string): Promise<PolicyVersion | undefined> {
+  const { origin, file } = proposed;
   const activeId = await findActivePolicyVersionId(db);
   const active = activeId === undefined ? undefined : await findPolicyVersion(db, activeId);
   const last = origin === "file" ? await findLastProposal(db, file, "readable") : undefined;
   if (last?.digest === digest && last.state !== "proposed") return last;
   if (active?.digest !== digest) return undefined;
-  if (origin === "file") {
-    await withdrawProposals(db, file);
-    await resolveFinding(db, "policy-held", file);
-  }
+  if (origin === "file") await noteReturn(db, { ...proposed, digest });
   return active;
+}
+
+/** The file says again what is in force: what it said before waits no more, and would be news if it came back. */
+async function noteReturn(db: Database, returned: ProposedPolicy & { readonly digest: string }): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const isWithdrawn = await withdrawProposals(trx, returned.file);
+    if (isWithdrawn) await resolveFinding(trx, "policy-held", returned.file);
+    await insertReturnedVersion(trx, returned);
+  });
 }
 
 /** What cannot be read leaves the version in force as it is. */
