@@ -53,6 +53,17 @@ export async function resolveFinding(db: Queryable, kind: string, subject: strin
     .execute();
 }
 
+/** Ends the findings of a kind that are about anything but these subjects. */
+export async function resolveOtherFindings(db: Queryable, kind: string, subjects: readonly string[]): Promise<void> {
+  await db
+    .updateTable("findings")
+    .set({ resolved_at: sql<Date>`now()` })
+    .where("kind", "=", kind)
+    .where(sql<boolean>`subject <> all (${[...subjects]}::text[])`)
+    .where("resolved_at", "is", null)
+    .execute();
+}
+
 /** Ends the findings about held removals once no removal is held anywhere. */
 export async function resolveHeldFindings(trx: Queryable): Promise<void> {
   await sql`

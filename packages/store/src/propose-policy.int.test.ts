@@ -181,6 +181,19 @@ describe("a proposed policy (rule B1)", () => {
     expect(await activeText()).toBe(MANAGERS);
   });
 
+  it("takes the finding of the one that waited with it, whatever file that came from", async () => {
+    await propose(MANAGERS);
+    const emptying = policyOf('"group:nobody"');
+    await propose(emptying);
+    await byApi(policyOf('"user:alice"', "nothing"), "ops");
+    const other = { file: "other.yaml", origin: "api", author: "ops" } as const;
+    expect(await propose(policyOf('"group:nobody", "user:zed"'), other)).toMatchObject({ state: "held" });
+    expect(await findings()).toEqual(["policy-held other.yaml"]);
+    const wider = policyOf('"group:managers", "user:carol"');
+    expect(await propose(wider, { ...other, file: "third.yaml" })).toMatchObject({ state: "active" });
+    expect(await findings()).toEqual([]);
+  });
+
   it("of the api stays in force although the file goes on saying what it said before", async () => {
     await propose(MANAGERS);
     const wider = policyOf('"group:managers", "user:carol"');

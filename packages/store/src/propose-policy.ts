@@ -2,9 +2,9 @@
  * From a proposed policy to a version in force, held or rejected (rule B1). One process at a time leads a version
  * through its plan; the plan is made outside the transaction that puts the version in force.
  */
-import { AppError, ConflictError, parsePolicy, type Policy, policyReferences, type Problem } from "@branchward/core";
+import { ConflictError, parsePolicy, type Policy, policyReferences, type Problem } from "@branchward/core";
 import type { Database, Queryable } from "./database.ts";
-import { raiseFinding, resolveFinding } from "./findings.ts";
+import { raiseFinding, resolveFinding, resolveOtherFindings } from "./findings.ts";
 import { lockPolicy, withPolicyLead } from "./locks.ts";
 import { notify } from "./notifications.ts";
 import { bindReferences } from "./policy-bindings.ts";
@@ -161,9 +161,11 @@ async function hold(db: Database, id: PolicyVersion["id"], made: MadePolicyPlan)
   await db.transaction().execute(async (trx) => {
     await holdVersion(trx, id, { reason, plan: summarizePlan(made), digest });
     const version = await findPolicyVersion(trx, id);
+    const subject = version?.file ?? id;
+    await resolveOtherFindings(trx, "policy-held", [subject]);
     await raiseFinding(trx, {
       kind: "policy-held",
-      subject: version?.file ?? id,
+      subject,
       severity: "critical",
       message: `a proposed policy waits for approval: ${reason}. The version in force stays. Look at it with branchward plan show ${id}, then branchward plan approve ${id}, or plan reject; or change the file`,
     });
@@ -181,9 +183,7 @@ async function activate(
   await activateVersion(trx, id, decide === "by-plan" ? null : decide.by);
   await bindReferences(trx, policyReferences(policy).groups);
   if (decide !== "by-plan") await decide.onActivate(trx, made);
-  const version = await findPolicyVersion(trx, id);
-  if (version === undefined) throw new AppError("the version is gone", { code: "internal" });
-  await resolveFinding(trx, "policy-held", version.file);
+  await resolveOtherFindings(trx, "policy-held", []);
   const woken = await wakePlanned(trx, { policy, endpoints }, made);
   await notify(trx, "registry", "");
   return woken;
