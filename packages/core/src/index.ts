@@ -31,6 +31,7 @@ export {
 } from "./accounts/account-profile.ts";
 export { type AccountDecision, type AccountHit, decideAccount } from "./accounts/decide-account.ts";
 export { planKeyRemovals } from "./accounts/lock-account.ts";
+export { foldName } from "./fold-name.ts";
 export { type ClientProfile, type EndpointCard, listCardProblems, toClientProfile } from "./endpoint/endpoint-card.ts";
 export type {
   BranchState,
@@ -161,7 +162,7 @@ export type {
 } from "./config/types.ts";
 
 export { computeDesired } from "./desired/compute-desired.ts";
-export { toDirectoryUsers } from "./desired/resolve-principal.ts";
+export { findUserByName, toDirectoryUsers } from "./desired/resolve-principal.ts";
 export type {
   AccessFacts,
   Checkout,

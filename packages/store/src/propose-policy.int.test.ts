@@ -275,9 +275,12 @@ describe("a proposed policy (rule B1)", () => {
 
   it("foresees which groups would be bound, and names groups and users that are not there", async () => {
     const { db } = context.database;
+    await insertUser(db, "jose\u0301");
     await insertGroup(db, { name: "twins", client: "okta", users: [] });
     await insertGroup(db, { name: "twins", client: "entra", users: [] });
-    const text = policyOf('"group:managers", "group:twins", "group:okta/twins", "group:later", "user:ghost"');
+    const text = policyOf(
+      '"group:managers", "group:twins", "group:okta/twins", "group:later", "user:ghost", "user:JOSÉ"',
+    );
     const parsed = parsePolicy(text, "branchward.yaml");
     if ("problems" in parsed) throw new Error("broken");
     const { bindings, unknownUsers, plan } = await makePolicyPlan(db, {
@@ -290,7 +293,7 @@ describe("a proposed policy (rule B1)", () => {
       ["group:okta/twins", "would-bind"],
       ["group:twins", "ambiguous"],
     ]);
-    expect([unknownUsers, plan.gains]).toEqual([["ghost"], 2]);
+    expect([unknownUsers, plan.gains]).toEqual([["ghost"], 3]);
   });
 
   it("is told apart in time from what was in force before and after", async () => {

@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { GroupId, IncarnationId, UserId } from "@branchward/core";
+import { foldName, type GroupId, type IncarnationId, type UserId } from "@branchward/core";
 import pg from "pg";
 import { uuidv7 } from "uuidv7";
 import { connectDatabase, type Database, type DatabaseConnection, type Queryable } from "./database.ts";
@@ -130,7 +130,7 @@ export async function insertUser(db: Database, userName: string): Promise<UserId
       client: "test",
       external_id: null,
       user_name: userName,
-      user_name_key: userName.toLowerCase(),
+      user_name_key: foldName(userName),
       active: true,
       attributes: "{}",
       search_keys: "{}",

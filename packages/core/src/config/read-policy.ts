@@ -1,6 +1,7 @@
 /** The part of the configuration that says who may do what. */
 import { z } from "zod";
 import type { Bot, Deny, Exclusive, Grant, Guards, Place, Policy, PolicyRule } from "../policy/types.ts";
+import { foldName } from "../fold-name.ts";
 import { formatDuration } from "../duration.ts";
 import * as field from "./fields.ts";
 import { childOf, formatPath, quote, type Node, type Reader } from "./reader.ts";
@@ -36,8 +37,8 @@ export function readPolicy(
   },
 ): Policy {
   const bots = reader.readItems(childOf(root, "bots")).map((node) => readBot(reader, node));
-  const context: PolicyContext = { ...given, bots: bots.map((bot) => bot.userName.toLowerCase()) };
-  reportTwins(reader, childOf(root, "bots"), "user", (name) => name.toLowerCase());
+  const context: PolicyContext = { ...given, bots: bots.map((bot) => foldName(bot.userName)) };
+  reportTwins(reader, childOf(root, "bots"), "user", foldName);
   return {
     rules: reader.readItems(childOf(root, "policy")).map((node) => readRule(reader, node, context)),
     bots,
@@ -134,7 +135,7 @@ function checkBots(reader: Reader, node: Node, context: PolicyContext): void {
   if (!Array.isArray(to.value)) return;
   for (const [index, value] of to.value.entries()) {
     const principal = field.principal.safeParse(value).data;
-    if (principal?.kind !== "bot" || context.bots.includes(principal.userName.toLowerCase())) continue;
+    if (principal?.kind !== "bot" || context.bots.includes(foldName(principal.userName))) continue;
     reader.report(
       [...to.path, index],
       `there is no bot ${quote(principal.userName)} under bots${suggest(principal.userName, context.bots)}`,

@@ -1,3 +1,4 @@
+import { foldName } from "../fold-name.ts";
 import type { Principal } from "../policy/types.ts";
 import type { AccessFacts, DirectoryUser, DirectoryUsers, GroupResolution } from "./types.ts";
 
@@ -5,7 +6,7 @@ import type { AccessFacts, DirectoryUser, DirectoryUsers, GroupResolution } from
 export function toDirectoryUsers(users: readonly DirectoryUser[]): DirectoryUsers {
   return {
     byId: new Map(users.map((user) => [user.id, user])),
-    byUserName: new Map(users.map((user) => [user.userName.toLowerCase(), user])),
+    byUserName: new Map(users.map((user) => [foldName(user.userName), user])),
   };
 }
 
@@ -40,9 +41,9 @@ export function resolvePrincipal(
   return { state: group.state, subjects };
 }
 
-/** The user of that name, whatever its case. */
+/** The user of that name, as the directory compares names. */
 export function findUserByName(users: DirectoryUsers, userName: string): DirectoryUser | undefined {
-  return users.byUserName.get(userName.toLowerCase());
+  return users.byUserName.get(foldName(userName));
 }
 
 /** The user's value for `${user.<attribute>}`. */

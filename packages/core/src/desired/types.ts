@@ -24,7 +24,7 @@ export interface DirectoryUser {
 /** The directory's users, as far as the facts need them. */
 export interface DirectoryUsers {
   readonly byId: ReadonlyMap<UserId, DirectoryUser>;
-  /** Keys in small letters: `userName` is not case-sensitive (RFC 7643 §4.1.1). */
+  /** By `foldName`: `userName` is not case-sensitive (RFC 7643 §4.1.1). */
   readonly byUserName: ReadonlyMap<string, DirectoryUser>;
 }
 

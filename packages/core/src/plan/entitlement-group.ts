@@ -1,4 +1,5 @@
 /** How entitlement groups are named at endpoints (rules A6, A8; contract, "Entitlement groups on the wire"). */
+import { foldName } from "../fold-name.ts";
 import type { Entitlement, IncarnationId, RefType } from "../words.ts";
 import type { BranchEntitlement, ScopeBranch } from "./types.ts";
 
@@ -54,5 +55,5 @@ const widthForms = /[\uff01-\uffee]/gu;
  */
 export function foldDisplayName(displayName: string): string {
   const narrow = displayName.trim().replace(widthForms, (form) => form.normalize("NFKC"));
-  return narrow.normalize("NFC").toUpperCase().toLowerCase();
+  return foldName(narrow);
 }

@@ -3,6 +3,7 @@
  * whose own value stands in the name. What holds for everybody else is worked out once for all of them.
  */
 import { computeDesired } from "../desired/compute-desired.ts";
+import { toDirectoryUsers } from "../desired/resolve-principal.ts";
 import type { Desired, DesiredFacts, DirectoryUsers, GroupMember, GroupResolution } from "../desired/types.ts";
 import { policyReferences } from "../policy/policy-references.ts";
 import type { Bot, Policy, PolicyRule } from "../policy/types.ts";
@@ -74,11 +75,7 @@ const nothing: Desired = {
 };
 
 function pickUsers(byId: DirectoryUsers["byId"], only: ReadonlySet<UserId>): DirectoryUsers {
-  const users = [...only].flatMap((userId) => byId.get(userId) ?? []);
-  return {
-    byId: new Map(users.map((user) => [user.id, user])),
-    byUserName: new Map(users.map((user) => [user.userName.toLowerCase(), user])),
-  };
+  return toDirectoryUsers([...only].flatMap((userId) => byId.get(userId) ?? []));
 }
 
 /** The same users under the names that principals call them by, but with no value that could stand in a pattern. */

@@ -1,4 +1,5 @@
 /** Which references of the policy decide about a scope, as keys that a change in the directory is looked up by. */
+import { foldName } from "../fold-name.ts";
 import { isGrantedAt, listMatchingRules } from "./match-rules.ts";
 import type { Policy, PolicyRule, Principal } from "./types.ts";
 
@@ -27,7 +28,7 @@ export function toReferenceKey(principal: Principal): string {
 
 /** The key under which policy names a user. */
 export function toUserKey(userName: string): string {
-  return `user:${userName.toLowerCase()}`;
+  return `user:${foldName(userName)}`;
 }
 
 /** True for a rule whose patterns hold `${user.…}`: which branches it is about differs from user to user. */

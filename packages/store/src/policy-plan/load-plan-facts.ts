@@ -1,6 +1,8 @@
 /** The directory as a version's plan needs it: every user and group that either version may reach, once. */
 import {
   type DirectoryUser,
+  findUserByName,
+  foldName,
   type GroupResolution,
   parsePrincipal,
   type Policy,
@@ -58,7 +60,7 @@ export async function loadPlanDirectory(
       now: await readClock(trx),
     },
     bindings,
-    unknownUsers: policyReferences(after).userNames.filter((name) => !users.byUserName.has(name.toLowerCase())),
+    unknownUsers: policyReferences(after).userNames.filter((name) => findUserByName(users, name) === undefined),
   };
 }
 
@@ -109,7 +111,7 @@ async function listReachedUsers(
   { groups, names, attributes }: UserQuestion,
 ): Promise<readonly DirectoryUser[]> {
   const members = new Set([...groups.values()].flatMap((group) => group.members.map(({ userId }) => userId)));
-  const keys = names.map((name) => name.toLowerCase());
+  const keys = names.map((name) => foldName(name));
   const { rows } = await sql<{ id: UserId; userName: string; active: boolean; values: Record<string, unknown> }>`
     select id, user_name as "userName", active, coalesce((
       select jsonb_object_agg(name, coalesce(attributes -> name, attributes -> ${ENTERPRISE} -> name))
