@@ -135,4 +135,41 @@ describe("an explanation", () => {
     expect(past.stdout).toContain("held push (standing) at directory since");
     expect(await run("bob", "push", REPOSITORY, "main", "--at", "soon")).toMatchObject({ code: 2, stdout: "" });
   });
+
+  it("of a moment at which a group was missing names who was not added, also once another is bound", async () => {
+    await createGithubRepository(system.post, "acme/missing").push({ branch: "release/1", after: makeRevision() });
+    const { id } = await system.branches.find({ repository: "acme/missing", branch: "release/1" });
+    await system.branches.settle(id);
+    const asked = {
+      user: "bob",
+      repository: "acme/missing",
+      branch: "release/1",
+      entitlement: "push",
+      details: "true",
+    };
+    const explainBob = async (at?: Date) => {
+      const query = new URLSearchParams({ ...asked, ...(at && { at: at.toISOString() }) });
+      return access.parse((await system.api.request(`/v1/access?${query.toString()}`)).body);
+    };
+    await system.people.deleteGroup("contractors");
+    await system.people.join("release-managers", "bob");
+    const why =
+      /^policy\[0\]\.grants\[0\] \(branchward\.yaml:\d+\) via release-managers; withheld since group:contractors was missing$/u;
+    await vi.waitFor(async () => expect((await explainBob()).endpoints?.[0]?.notAdded).toMatch(why), {
+      timeout: 20_000,
+    });
+    const { rows } = await system.database.pool.query<{ now: Date }>("select clock_timestamp() as now");
+    const group = await system.people.addGroup("contractors", ["carol"]);
+    await system.api.request("/v1/policy/bindings", {
+      method: "POST",
+      body: { reference: "group:contractors", groupId: group },
+    });
+    await vi.waitFor(async () => expect(await explainBob()).toMatchObject({ allowed: true }), { timeout: 20_000 });
+    const then = await explainBob(rows[0]?.now);
+    expect(then.allowed).toBe(false);
+    const text = expect.stringMatching(
+      /^would have been granted at directory by policy\[0\].*contractors was missing$/u,
+    );
+    expect(then.reasons.filter(({ decides }) => decides)).toMatchObject([{ withheld: true, text }]);
+  });
 });

@@ -80,7 +80,7 @@ async function listDesiredScopes(
       const incarnation = facts && { ...facts.incarnation, id: branch.id };
       const desired =
         facts && incarnation && computeDesired({ ...facts, incarnation, endpoint: { name: scope.endpoint } });
-      const isLost = desired?.additionsWithheld ?? false;
+      const isLost = (desired?.lostReferences.length ?? 0) > 0;
       const isWithheld = (entitlement: string, userId: UserId) =>
         isLost && !(facts?.held?.get(entitlement)?.has(userId) ?? false);
       return { scope, bindings: await listGroupBindings(db, scope.id), desired, isWithheld };

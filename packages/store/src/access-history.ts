@@ -143,6 +143,8 @@ export interface EndpointThen {
   readonly verifiedAt: Date | null;
   /** Whether a guard then kept this user's entitlement although policy gave it no more. */
   readonly withheld: boolean;
+  /** By which rule policy then gave it, where the user was not added since a group was missing (rule B4); else null. */
+  readonly notAdded: string | null;
 }
 
 export async function listEndpointsAt(
@@ -151,12 +153,24 @@ export async function listEndpointsAt(
 ): Promise<readonly EndpointThen[]> {
   const { rows } = await sql<EndpointThen>`
     select s.endpoint, last.verdict, last.finished_at as "verdictAt", proof.finished_at as "verifiedAt",
-      coalesce(last.withheld @> ${JSON.stringify([{ entitlement, userId }])}::jsonb, false) as withheld
+      coalesce(planned.withheld @> ${JSON.stringify([{ entitlement, userId }])}::jsonb, false) as withheld,
+      (
+        select kept -> 'whys' ->> (member ->> 2)::integer
+        from member_sets, jsonb_array_elements(groups) as kept, jsonb_array_elements(kept -> 'members') as member
+        where digest = planned.withheld_additions and kept ->> 'entitlement' = ${entitlement}
+          and member ->> 0 = ${userId}
+      ) as "notAdded"
     from scopes s
     left join lateral (
-      select verdict, finished_at, withheld from syncs
+      select verdict, finished_at from syncs
       where scope_id = s.id and finished_at <= ${at} order by seq desc limit 1
     ) last on true
+    left join lateral (
+      -- A run that failed, or only revoked, says nothing of what is withheld.
+      select withheld, withheld_additions from syncs
+      where scope_id = s.id and finished_at <= ${at} and verdict <> 'failed' and reason <> 'revocation'
+      order by seq desc limit 1
+    ) planned on true
     left join lateral (
       select finished_at from syncs
       where scope_id = s.id and finished_at <= ${at} and verdict = 'verified' order by seq desc limit 1

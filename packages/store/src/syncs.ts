@@ -52,6 +52,8 @@ export interface NewSync {
   readonly error: { readonly code: string; readonly message: string } | null;
   /** What guards keep back, and why; left out where a run came to no plan. */
   readonly guarded?: GuardedPlan;
+  /** Who is not added while a group of the policy is missing (rule B4); `user` is the directory's id here. */
+  readonly withheldAdditions?: readonly MemberSet[];
   /** Differences found that Branchward did not cause. */
   readonly drift?: number;
 }
@@ -108,6 +110,7 @@ export async function insertSync(trx: Queryable, sync: NewSync): Promise<void> {
       attempt: sync.attempt,
       phases: JSON.stringify(sync.phases),
       unchanged,
+      withheld_additions: await saveMemberSets(trx, sync.withheldAdditions ?? []),
       error: sync.error === null ? null : JSON.stringify(sync.error),
       drift: sync.drift ?? 0,
       ...toGuardColumns(sync.guarded),

@@ -259,6 +259,7 @@ interface SyncsTable {
   phases: JsonWithDefault;
   unchanged: WithDefault<Buffer | null>;
   withheld: JsonWithDefault;
+  withheld_additions: WithDefault<Buffer | null>;
   over_limit: JsonWithDefault;
   plan_digest: WithDefault<string | null>;
   caused_by: WithDefault<string[]>;

@@ -48,6 +48,7 @@ export async function explainAt(db: Database, question: PastAccessQuestion) {
     userName,
     user: userId === null ? null : { wasActive: await wasActiveAt(db, userId, at) },
     holdings,
+    withheld: endpoints.map(({ endpoint, withheld, notAdded }) => ({ endpoint, isKept: withheld, notAdded })),
     at,
     ledgerStart: await getLedgerStart(db),
   });

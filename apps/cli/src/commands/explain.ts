@@ -67,11 +67,12 @@ function describeReason({ decides, rule, file, line, text, group, path }: Access
 }
 
 function describeEndpoint(endpoint: NonNullable<Access["endpoints"]>[number]): string {
-  const { verdict, verifiedAgeMs, held, withheld } = endpoint;
+  const { verdict, verifiedAgeMs, held, withheld, notAdded } = endpoint;
   const proof = verifiedAgeMs === null ? "never verified" : `verified ${describeAge(verifiedAgeMs)} before`;
   const since = held === null ? "not held there" : `held there since ${held.grantedAt}`;
   const kept = withheld ? ", its removal withheld by a guard" : "";
-  return `  at ${endpoint.endpoint}: ${verdict ?? "pending"}, ${proof}; ${since}${kept}`;
+  const left = notAdded === null ? "" : `, the addition withheld: a group of the policy is missing`;
+  return `  at ${endpoint.endpoint}: ${verdict ?? "pending"}, ${proof}; ${since}${kept}${left}`;
 }
 
 function describeAge(ms: number): string {

@@ -21,6 +21,8 @@ export interface DescribedChanges {
   readonly changes: readonly SyncChange[];
   /** Members that were as they ought to be. */
   readonly unchanged: readonly MemberSet[];
+  /** Who is not added while a group of the policy is missing (rule B4), by the directory's ids. */
+  readonly withheldAdditions: readonly MemberSet[];
   readonly guarded: GuardedPlan;
   readonly drift: number;
 }
@@ -35,6 +37,7 @@ export async function describeChanges(
   return {
     changes: toChanges(result, userNames),
     unchanged: toMemberSets(result, userNames),
+    withheldAdditions: toWithheldAdditions(scope, result, userNames),
     guarded: await toGuardedPlan(db, { scope, result }, userNames),
     drift: countDrift(result.guarded.drift),
   };
@@ -115,6 +118,23 @@ function toMemberSets({ kept }: SyncResult, userNames: UserNames): readonly Memb
     entitlement,
     group: displayName,
     members: members.map((member) => toAdded(member, userNames)),
+  }));
+}
+
+function toWithheldAdditions(
+  { desired: { lostReferences } }: LoadedScope,
+  { plan }: SyncResult,
+  userNames: UserNames,
+): readonly MemberSet[] {
+  const were = lostReferences.length === 1 ? "was" : "were";
+  const cause = `withheld since ${lostReferences.join(", ")} ${were} missing`;
+  return plan.effective.map(({ entitlement, displayName }) => ({
+    entitlement,
+    group: displayName,
+    members: plan.withheld
+      .filter((addition) => addition.entitlement === entitlement)
+      .map((addition) => toAdded({ ...addition, member: addition.userId }, userNames))
+      .map((member) => ({ ...member, why: `${member.why}; ${cause}` })),
   }));
 }
 

@@ -48,6 +48,8 @@ const accessEndpoint = z.object({
   verifiedAgeMs: z.int().nullable(),
   /** True where a guard keeps what policy gives no more. */
   withheld: z.boolean(),
+  /** The rule by which policy gives it, where the user is not added since a group of the policy is missing; else null. */
+  notAdded: z.string().nullable(),
   /** What the ledger has of the user there; null where nothing. */
   held: held.nullable(),
 });

@@ -144,7 +144,7 @@ describe("rule B4: groups", () => {
   it("grant and deny nobody while they are unbound, with a finding", () => {
     const desired = desiredOf({ policy, groups: { "release-managers": ["alice", "bob"] } });
     expect(membersOf(desired)).toEqual({ push: ["alice", "bob"] });
-    expect(desired.additionsWithheld).toBe(false);
+    expect(desired.lostReferences).toEqual([]);
     expect(desired.findings).toMatchObject([{ code: "group-unbound", rule: "policy[0].deny[0]" }]);
   });
 
@@ -152,7 +152,7 @@ describe("rule B4: groups", () => {
     const groups = { "release-managers": ["alice", "bob"], contractors: ["bob"] };
     const desired = desiredOf({ policy, groups, lost: ["contractors"] });
     expect(membersOf(desired)).toEqual({ push: ["alice"] });
-    expect(desired.additionsWithheld).toBe(true);
+    expect(desired.lostReferences).toEqual(["group:contractors"]);
     expect(desired.findings).toMatchObject([{ code: "group-lost", severity: "critical" }]);
   });
 
@@ -160,13 +160,13 @@ describe("rule B4: groups", () => {
     const groups = { "release-managers": ["alice", "bob"], contractors: [] };
     const desired = desiredOf({ policy, groups, lost: ["release-managers"], inactive: ["bob"] });
     expect(membersOf(desired)).toEqual({ push: ["alice"] });
-    expect(desired.additionsWithheld).toBe(true);
+    expect(desired.lostReferences).toEqual(["group:release-managers"]);
   });
 
   it("do not withhold additions where a lost group is not named", () => {
     const elsewhere = `{ repositories: ["**"], branches: ["other"], grants: [{ entitlement: push, to: ["group:gone"] }] }`;
     const desired = desiredOf({ policy: policyWith(elsewhere), groups: { gone: ["alice"] }, lost: ["gone"] });
-    expect(desired).toMatchObject({ additionsWithheld: false, findings: [] });
+    expect(desired).toMatchObject({ lostReferences: [], findings: [] });
   });
 });
 

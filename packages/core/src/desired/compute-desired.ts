@@ -14,7 +14,7 @@ export function computeDesired(facts: DesiredFacts): Desired {
   const entitlements = listScopeEntitlements(policy, { repository: repository.name, name }, endpoint.name);
   if (incarnation.state !== "active") {
     const empty = entitlements.map((entitlement) => ({ entitlement, members: [] }));
-    return { entitlements: empty, exclusions: [], additionsWithheld: false, nextChangeAt: null, findings: [] };
+    return { entitlements: empty, exclusions: [], lostReferences: [], nextChangeAt: null, findings: [] };
   }
   const current = evaluate(facts, name);
   const former = formerNames.map((each) => evaluate(facts, each));
@@ -28,7 +28,7 @@ export function computeDesired(facts: DesiredFacts): Desired {
   return {
     entitlements: groups,
     exclusions: [...current.exclusions, ...groups.flatMap((group) => listRenamed(current, group, endpoint.name))],
-    additionsWithheld: [current, ...former].some(({ lostReferences }) => lostReferences.length > 0),
+    lostReferences: [...new Set([current, ...former].flatMap(({ lostReferences }) => lostReferences))],
     nextChangeAt: nextChange(facts, [current, ...former]),
     findings: [...current.findings, ...groups.flatMap((group) => listTooFew(current, group, endpoint.name))],
   };

@@ -129,8 +129,8 @@ export interface Desired {
   /** One per entitlement group that exists, empty or not (rule B2); sorted by name, members by id. */
   readonly entitlements: readonly { readonly entitlement: Entitlement; readonly members: readonly DesiredMember[] }[];
   readonly exclusions: readonly Exclusion[];
-  /** True while a group once bound is lost: nobody may be added in this scope (rule B4). */
-  readonly additionsWithheld: boolean;
+  /** Of groups once bound that are lost: while there are any nobody may be added in this scope (rule B4). */
+  readonly lostReferences: readonly string[];
   /** When the answer changes by itself. */
   readonly nextChangeAt: Date | null;
   readonly findings: readonly Finding[];

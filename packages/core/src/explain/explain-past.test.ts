@@ -38,6 +38,7 @@ function explain(over: Partial<PastQuestion> = {}) {
     userName: "alice",
     user: { wasActive: true },
     holdings: [],
+    withheld: [],
     at,
     ledgerStart: new Date("2026-01-01T00:00:00Z"),
     ...over,
@@ -83,6 +84,25 @@ describe("an explanation of a past moment", () => {
     const drifted = explain({ holdings: [{ ...holding, origin: "drift" }] });
     expect(drifted.allowed).toBe(false);
     expect(drifted.reasons.map(({ text }) => text)).toContain("held push at directory, which nobody granted (drift)");
+  });
+
+  it("says that a guard kept what policy gave no more, and lets another endpoint decide where one still counted", () => {
+    const kept = [{ endpoint: "directory", isKept: true, notAdded: null }];
+    const text = "policy gave it no more; a guard withheld the removal at directory";
+    expect(explain({ holdings: [holding], withheld: kept }).allowed).toBe(true);
+    expect(decisive({ holdings: [holding], withheld: kept })).toMatchObject([{ withheld: true, text }]);
+    const both = explain({ holdings: [holding, { ...holding, endpoint: "hg" }], withheld: kept }).reasons;
+    expect(both.filter(({ decides }) => decides)).toMatchObject([{ text: expect.stringContaining("at hg since") }]);
+    expect(both).toContainEqual(expect.objectContaining({ withheld: true, decides: false, text }));
+  });
+
+  it("says that an addition was withheld while a group was missing, and of nobody who held it", () => {
+    const withheld = [{ endpoint: "directory", isKept: false, notAdded: "policy[0].grants[0]; withheld since" }];
+    expect(explain({ withheld }).allowed).toBe(false);
+    expect(decisive({ withheld })).toMatchObject([
+      { withheld: true, text: "would have been granted at directory by policy[0].grants[0]; withheld since" },
+    ]);
+    expect(explain({ withheld, holdings: [{ ...holding, endpoint: "hg" }] }).allowed).toBe(true);
   });
 
   it("is no for the deactivated, even while an endpoint still held it, and for the unknown", () => {

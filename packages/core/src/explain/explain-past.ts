@@ -13,6 +13,15 @@ export interface PastHolding {
   readonly grantedAt: Date;
 }
 
+/** What was withheld from the user, or of what the user lost, at one endpoint at that moment. */
+export interface PastWithheld {
+  readonly endpoint: string;
+  /** A guard kept what policy gave no more (rule C1). */
+  readonly isKept: boolean;
+  /** By which rule the user would have been added, had no group been missing (rule B4); null where that was not so. */
+  readonly notAdded: string | null;
+}
+
 export interface PastQuestion {
   /** In force then. */
   readonly policy: Policy;
@@ -24,6 +33,7 @@ export interface PastQuestion {
   readonly user: { readonly wasActive: boolean | undefined } | null;
   /** Of the verb that decides (`decidingVerb`). */
   readonly holdings: readonly PastHolding[];
+  readonly withheld: readonly PastWithheld[];
   readonly at: Date;
   /** Before it the ledger says nothing. */
   readonly ledgerStart: Date;
@@ -84,16 +94,30 @@ function consider({ rule, file, line, to }: Grant | Deny, what: string): AccessR
 }
 
 function judge(question: PastQuestion, verb: Entitlement): Pick<PastAccess, "allowed" | "reasons"> {
-  const { holdings, userName, at, ledgerStart } = question;
+  const { holdings, withheld, userName, at, ledgerStart } = question;
   const given = holdings.filter(({ origin }) => origin !== "drift");
   const drift = holdings
     .filter(({ origin }) => origin === "drift")
     .map(({ endpoint }) => told(`held ${verb} at ${endpoint}, which nobody granted (drift)`));
-  if (given.length > 0) return { allowed: true, reasons: [...given.flatMap(tellHolding(verb)), ...drift] };
+  if (given.length > 0) {
+    const kept = withheld.filter(({ endpoint, isKept }) => isKept && given.some((each) => each.endpoint === endpoint));
+    const keptAt = new Set(kept.map(({ endpoint }) => endpoint));
+    const deciding = given.find(({ endpoint }) => !keptAt.has(endpoint));
+    const guards = kept.map(({ endpoint }, index) => ({
+      ...told(`policy gave it no more; a guard withheld the removal at ${endpoint}`),
+      withheld: true,
+      decides: deciding === undefined && index === 0,
+    }));
+    return { allowed: true, reasons: [...given.flatMap(tellHolding(verb, deciding)), ...guards, ...drift] };
+  }
   if (at < ledgerStart) {
     const since = ledgerStart.toISOString();
     return { allowed: null, reasons: [state(`unknown: the ledger begins at ${since}`), ...drift] };
   }
+  const notAdded = withheld.flatMap(({ endpoint, notAdded: why }) =>
+    why === null ? [] : [{ ...state(`would have been granted at ${endpoint} by ${why}`), withheld: true }],
+  );
+  if (notAdded.length > 0) return { allowed: false, reasons: [...drift, ...notAdded] };
   const text =
     question.user === null
       ? `the directory knows no ${userName}, and never did`
@@ -101,17 +125,19 @@ function judge(question: PastQuestion, verb: Entitlement): Pick<PastAccess, "all
   return { allowed: false, reasons: [...drift, state(text)] };
 }
 
-/** The first reason of the first holding decides, as it does now. */
-function tellHolding(verb: Entitlement) {
-  return ({ endpoint, reasons, grantedAt }: PastHolding, index: number): readonly AccessReason[] =>
-    (reasons.length === 0 ? [null] : reasons).map((reason, position) => {
+/** The first reason of the deciding holding decides, as it does now. */
+function tellHolding(verb: Entitlement, deciding: PastHolding | undefined) {
+  return (holding: PastHolding): readonly AccessReason[] => {
+    const { endpoint, reasons, grantedAt } = holding;
+    return (reasons.length === 0 ? [null] : reasons).map((reason, position) => {
       const kind = reason === null ? "" : ` (${reason.kind})`;
       const text = `held ${verb}${kind} at ${endpoint} since ${grantedAt.toISOString()}`;
-      const decides = index === 0 && position === 0;
+      const decides = holding === deciding && position === 0;
       if (reason === null) return { ...told(text), decides };
       const { rule, file, line, reference, path, until } = reason;
       return { rule, file, line, group: reference, path, until: toDate(until), decides, text };
     });
+  };
 }
 
 /** The ledger keeps reasons as JSON. */

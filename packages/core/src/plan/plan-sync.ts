@@ -36,7 +36,9 @@ export function planSync(input: PlanInput): Plan {
     adopted: held.adopted,
     missing: groups.flatMap(({ entitlement, missing }) => missing.map((userId) => ({ entitlement, userId }))),
     keptBack: groups.flatMap((group) => group.keptBack),
-    withheld: groups.flatMap(({ entitlement, withheld }) => withheld.map((userId) => ({ entitlement, userId }))),
+    withheld: groups.flatMap(({ entitlement, withheld }) =>
+      withheld.map(({ userId, reasons }) => ({ entitlement, userId, reasons })),
+    ),
     dueAt: dueAt(input),
   };
 }
@@ -137,7 +139,7 @@ interface PlannedGroup {
   readonly rename: readonly Operation[];
   readonly additions: readonly Operation[];
   readonly missing: readonly UserId[];
-  readonly withheld: readonly UserId[];
+  readonly withheld: readonly Addition[];
   readonly keptBack: Plan["keptBack"];
 }
 
@@ -187,8 +189,9 @@ function planGroup(input: PlanInput, { entitlement, held, displayName }: Chosen)
     member === undefined ? [] : [{ ...rest, member }],
   );
   const absent = usable.filter(({ member }) => !present.has(member));
-  const additions = desired.additionsWithheld ? [] : absent;
-  const withheld = desired.additionsWithheld ? absent : [];
+  const isWithheld = desired.lostReferences.length > 0;
+  const additions = isWithheld ? [] : absent;
+  const withheld = isWithheld ? absent : [];
   const wanted = new Set(usable.filter((each) => !withheld.includes(each)).map(({ member }) => member));
   const keptBack = held === undefined ? [] : listKeptBack(input, held, wanted);
   for (const { member } of keptBack) wanted.add(member);
@@ -225,7 +228,7 @@ function planGroup(input: PlanInput, { entitlement, held, displayName }: Chosen)
           ],
     additions: made,
     missing: mapped.filter(({ member }) => member === undefined).map(({ userId }) => userId),
-    withheld: withheld.map(({ userId }) => userId),
+    withheld,
     keptBack,
   };
 }

@@ -24,7 +24,7 @@ export function desiredOf(groups: Readonly<Record<string, readonly string[]>>, r
     entitlement,
     members: users.map(memberOf),
   }));
-  return { entitlements, exclusions: [], additionsWithheld: false, nextChangeAt: null, findings: [], ...rest };
+  return { entitlements, exclusions: [], lostReferences: [], nextChangeAt: null, findings: [], ...rest };
 }
 
 export function groupOf(id: string, entitlement: string, rest: Partial<ActualGroup> = {}): ActualGroup {

@@ -155,7 +155,7 @@ export interface Plan {
   /** Removals that guards keep back (rule C1). */
   readonly keptBack: readonly (Removal & { readonly entitlement: Entitlement })[];
   /** Additions withheld because a group of the policy is lost (rule B4). */
-  readonly withheld: readonly { readonly entitlement: Entitlement; readonly userId: UserId }[];
+  readonly withheld: readonly (Omit<Addition, "member"> & { readonly entitlement: Entitlement })[];
   /** When the scope must be looked at again without an event. */
   readonly dueAt: Date | null;
 }

@@ -69,7 +69,7 @@ export function createCompareFor(facts: PolicyPlanFacts): CompareFor {
 const nothing: Desired = {
   entitlements: [],
   exclusions: [],
-  additionsWithheld: false,
+  lostReferences: [],
   nextChangeAt: null,
   findings: [],
 };

@@ -52,7 +52,7 @@ export function compareScope(before: Desired, after: Desired): ScopeComparison {
     for (const [userId, member] of now ?? []) {
       if (old?.has(userId)) continue;
       const reason = reasonOf(member);
-      const delta = { kind: "gain", entitlement, reason, withheld: after.additionsWithheld } as const;
+      const delta = { kind: "gain", entitlement, reason, withheld: after.lostReferences.length > 0 } as const;
       add(userId, share(delta, reason, `+${entitlement}`));
     }
   }
