@@ -1,5 +1,6 @@
 /** What the record knows of a past moment: who lived under which name, who held what, what endpoints showed. */
 import type { Entitlement, Reason, RefType, Trust, UserId, Verdict } from "@branchward/core";
+import { foldCase } from "@branchward/scim";
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
 import { type BranchRow, listBranchesById } from "./incarnations.ts";
@@ -46,17 +47,30 @@ export async function listBranchesAt(
   return branches.map((found) => ({ branch: found, name: rows.find(({ id }) => id === found.id)?.name ?? found.name }));
 }
 
-/** Who a name meant: the user of that name now, else the last who bore it before a rename or a deletion. */
-export async function findUserIdOnce(db: Queryable, userName: string): Promise<UserId | undefined> {
-  const key = userName.toLowerCase();
+/**
+ * Whom a name meant at that moment: who bore it then, else the last who had until then, else who bears it now or came
+ * by it first. A namesake made since is somebody else.
+ */
+export async function findUserIdAt(db: Queryable, userName: string, at: Date): Promise<UserId | undefined> {
   const { rows } = await sql<{ id: UserId }>`
-    (select id from directory_users where user_name_key = ${key})
-    union all
-    (select resource_id as id from directory_changes
-     where (kind = 'user.deleted' and lower(details ->> 'userName') = ${key})
-        or (kind = 'user.renamed' and lower(details ->> 'from') = ${key})
-     order by id desc limit 1)
-    limit 1`.execute(db);
+    with asked as (
+      select lower(normalize(${userName}::text)) as name,
+        (select id from directory_users where user_name_key = ${foldCase(userName)}) as id
+    ),
+    borne as (
+      select changes.id, resource_id, created_at
+      from directory_changes as changes cross join asked
+      where kind in ('user.created', 'user.renamed', 'user.deleted') and (
+        lower(normalize(details ->> 'userName')) = asked.name
+        or lower(normalize(details ->> 'from')) = asked.name
+        or lower(normalize(details ->> 'to')) = asked.name
+      )
+    )
+    select id from (
+      (select 1 as choice, resource_id as id from borne where created_at <= ${at} order by borne.id desc limit 1)
+      union all (select 2, id from asked where id is not null)
+      union all (select 3, resource_id from borne order by borne.id limit 1)
+    ) as meant order by choice limit 1`.execute(db);
   return rows[0]?.id;
 }
 

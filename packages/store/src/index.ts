@@ -31,7 +31,7 @@ export { type AccessQuestion, loadAccessFacts, readClock, toDirectoryUser } from
 export {
   type BranchThen,
   type EndpointThen,
-  findUserIdOnce,
+  findUserIdAt,
   getLedgerStart,
   type Holding,
   listBranchesAt,

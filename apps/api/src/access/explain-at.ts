@@ -4,7 +4,7 @@ import {
   type BranchThen,
   type Database,
   findPolicyVersionAt,
-  findUserIdOnce,
+  findUserIdAt,
   getLedgerStart,
   listBranchesAt,
   type PolicyVersion,
@@ -30,7 +30,7 @@ export async function explainAt(db: Database, question: PastAccessQuestion) {
   const then = await getBranchAt(db, question);
   const version = await findPolicyVersionAt(db, at);
   if (version === undefined) throw new NotFoundError("no policy version was in force then", { code: "no_policy" });
-  const userId = (await findUserIdOnce(db, userName)) ?? null;
+  const userId = (await findUserIdAt(db, userName, at)) ?? null;
   const policy = parseStored(version);
   const branch = { repository: then.branch.repository, name: then.name };
   const { holdings, checkouts, endpoints } = await describeState(db, {
