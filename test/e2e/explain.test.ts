@@ -133,7 +133,9 @@ describe("an explanation", () => {
     const past = await run("bob", "push", REPOSITORY, "main", "--at", moments[0]?.toISOString() ?? "");
     expect(past.stdout).toMatch(/^bob could push acme\/web:main at .*\n/u);
     expect(past.stdout).toContain("held push (standing) at directory since");
-    expect(await run("bob", "push", REPOSITORY, "main", "--at", "soon")).toMatchObject({ code: 2, stdout: "" });
+    for (const none of ["soon", "5", "2026-02-30T00:00:00Z"]) {
+      expect(await run("bob", "push", REPOSITORY, "main", "--at", none)).toMatchObject({ code: 2, stdout: "" });
+    }
   });
 
   it("of a moment at which a group was missing names who was not added, also once another is bound", async () => {

@@ -31,6 +31,7 @@ export {
 } from "./accounts/account-profile.ts";
 export { type AccountDecision, type AccountHit, decideAccount } from "./accounts/decide-account.ts";
 export { planKeyRemovals } from "./accounts/lock-account.ts";
+export { parseInstant } from "./instant.ts";
 export { foldName } from "./fold-name.ts";
 export { type ClientProfile, type EndpointCard, listCardProblems, toClientProfile } from "./endpoint/endpoint-card.ts";
 export type {

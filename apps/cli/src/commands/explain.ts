@@ -1,3 +1,4 @@
+import { parseInstant } from "@branchward/core";
 import { type Access, access } from "@branchward/core/api";
 import { connectApi, type ConnectionOptions } from "../api-client.ts";
 import { CommandError, type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
@@ -32,8 +33,8 @@ export async function explain(context: CommandContext, options: ExplainOptions):
 }
 
 function readTime(text: string): string {
-  const at = new Date(text);
-  if (!Number.isNaN(at.getTime())) return at.toISOString();
+  const at = parseInstant(text);
+  if (at !== undefined) return at.toISOString();
   throw new CommandError(EXIT.usage, `--at ${text}: expected a time such as 2026-11-17T09:00:00Z`);
 }
 

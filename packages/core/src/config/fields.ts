@@ -2,6 +2,7 @@
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
 import { formatDuration, parseDuration } from "../duration.ts";
+import { parseInstant } from "../instant.ts";
 import { compilePattern, type Pattern } from "../policy/pattern.ts";
 import { parsePrincipal } from "../policy/principal.ts";
 import type { DailyHours } from "../policy/types.ts";
@@ -104,10 +105,8 @@ export const principal = written("a principal such as group:engineering", (value
 });
 
 export const instant = written("a date or a time such as 2026-12-31", (value) => {
-  const shape = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2}))?$/;
-  const at = new Date(value);
-  const isReal = !Number.isNaN(at.getTime()) && (value.length > 10 || at.toISOString().startsWith(value));
-  return shape.test(value) && isReal
+  const at = parseInstant(value);
+  return at !== undefined
     ? { value: at }
     : `${quote(value)} is not a date: write 2026-12-31 (it ends as that day begins, UTC) or 2026-12-31T18:00:00Z`;
 });
