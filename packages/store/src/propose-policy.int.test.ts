@@ -2,7 +2,7 @@ import type { UserId } from "@branchward/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { approvePolicy, rejectPolicy } from "./decide-policy.ts";
 import type { Database } from "./database.ts";
-import { listFindings } from "./findings.ts";
+import { listFindings, raiseFinding } from "./findings.ts";
 import { withPolicyLead } from "./locks.ts";
 import { makePolicyPlan } from "./policy-plan/make-policy-plan.ts";
 import { wakePlanned } from "./policy-plan/wake-planned.ts";
@@ -192,6 +192,18 @@ describe("a proposed policy (rule B1)", () => {
     const wider = policyOf('"group:managers", "user:carol"');
     expect(await propose(wider, { ...other, file: "third.yaml" })).toMatchObject({ state: "active" });
     expect(await findings()).toEqual([]);
+  });
+
+  it("ends the findings of groups that it names no more", async () => {
+    const { db } = context.database;
+    await propose(policyOf('"group:managers", "group:typo"'));
+    for (const kind of ["group-lost", "group-renamed"]) {
+      for (const subject of ["group:managers", "group:former"]) {
+        await raiseFinding(db, { kind, subject, severity: "warning", message: "as the directory changed" });
+      }
+    }
+    await propose(MANAGERS);
+    expect((await findings()).toSorted()).toEqual(["group-lost group:managers", "group-renamed group:managers"]);
   });
 
   it("of the api stays in force although the file goes on saying what it said before", async () => {

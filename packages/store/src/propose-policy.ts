@@ -118,6 +118,9 @@ export interface LedVersion {
     | { readonly digest: string; readonly by: string; onActivate(trx: Queryable, made: MadePolicyPlan): Promise<void> };
 }
 
+/** Findings about references of the policy in force. */
+const GROUP_FINDINGS = ["group-unbound", "group-lost", "group-renamed"];
+
 /** How often a version is planned anew because another came in force meanwhile. */
 const MAX_PLANS = 3;
 
@@ -181,7 +184,10 @@ async function activate(
   await lockPolicy(trx);
   if ((await findActivePolicyVersionId(trx)) !== made.base?.id) return undefined;
   await activateVersion(trx, id, decide === "by-plan" ? null : decide.by);
-  await bindReferences(trx, policyReferences(policy).groups);
+  const { groups } = policyReferences(policy);
+  await bindReferences(trx, groups);
+  // What is wrong with a group that policy names no more is nobody's matter; the fix that such a finding names is done.
+  for (const kind of GROUP_FINDINGS) await resolveOtherFindings(trx, kind, groups);
   if (decide !== "by-plan") await decide.onActivate(trx, made);
   await resolveOtherFindings(trx, "policy-held", []);
   const woken = await wakePlanned(trx, { policy, endpoints }, made);
