@@ -165,7 +165,14 @@ describe("an emergency grant", () => {
     expect(asked.code).toBe(0);
     const { id } = grantItem.parse(JSON.parse(asked.stdout));
     const own = await runCommand(["grant", "approve", id], surroundings(system.adminToken));
-    expect([own.code, own.stderr]).toEqual([3, expect.stringContaining("by another than who asks")]);
+    expect([own.code, own.stderr]).toEqual([
+      3,
+      expect.stringMatching(
+        /^branchward: an emergency grant is approved by another than who asks.*\nAnother client's token may/u,
+      ),
+    ]);
+    const narrow = await runCommand(["grant", "approve", id], surroundings(reader));
+    expect([narrow.code, narrow.stderr]).toEqual([3, expect.stringContaining("refused the token: this needs")]);
     const approved = await runCommand(["grant", "approve", id], surroundings(second));
     expect(approved.stdout).toContain("approved by olga until ");
     const revoked = await runCommand(["grant", "revoke", id], surroundings(second));

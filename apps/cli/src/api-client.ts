@@ -69,9 +69,7 @@ function createClient(url: string, token: string | null): ApiClient {
     if (answer.status === 401 || answer.status === 403) {
       throw new CommandError(
         EXIT.configuration,
-        token === null
-          ? `${url} refused: ${detailOf(answer)}`
-          : `${url} refused the token: ${detailOf(answer)}\nSet BRANCHWARD_TOKEN or give --token-file.`,
+        token === null ? `${url} refused: ${detailOf(answer)}` : tellRefusal(url, answer),
       );
     }
     return answer;
@@ -83,6 +81,15 @@ function createClient(url: string, token: string | null): ApiClient {
     get: async (path, schema) => parseAnswer(await request("GET", path), schema),
     post: async (path, body, schema) => parseAnswer(await request("POST", path, { body }), schema),
   };
+}
+
+/** A good token may be the wrong person's: whoever asks does not approve. */
+function tellRefusal(url: string, answer: ApiAnswer): string {
+  const fix = "BRANCHWARD_TOKEN or give --token-file.";
+  if (answer.status === 401 || codeOf(answer) === "missing_scope") {
+    return `${url} refused the token: ${detailOf(answer)}\nSet ${fix}`;
+  }
+  return `${detailOf(answer)}\nAnother client's token may: set ${fix}`;
 }
 
 function parseAnswer<S extends z.ZodType>(answer: ApiAnswer, schema: S): z.output<S> {
@@ -135,6 +142,10 @@ export function detailOf({ status, body }: ApiAnswer): string {
   if (typeof body === "object" && body !== null && "detail" in body && typeof body.detail === "string")
     return body.detail;
   return `HTTP ${status}`;
+}
+
+function codeOf({ body }: ApiAnswer): unknown {
+  return typeof body === "object" && body !== null && "code" in body ? body.code : undefined;
 }
 
 function reasonOf(cause: unknown): string {
