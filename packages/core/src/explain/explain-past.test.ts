@@ -72,6 +72,24 @@ describe("an explanation of a past moment", () => {
     });
   });
 
+  it("gives an emergency grant no place in a file", () => {
+    const reasons = [
+      {
+        rule: "emergency e1",
+        file: "",
+        line: 0,
+        reference: "user:alice",
+        path: [],
+        kind: "emergency",
+        until: at,
+        approvedBy: "sec",
+      },
+    ] as const;
+    expect(decisive({ holdings: [{ ...holding, reasons }] })).toMatchObject([
+      { rule: "emergency e1", file: null, line: null, text: expect.stringContaining("held push (emergency)") },
+    ]);
+  });
+
   it("is no where the ledger has nothing, and unknown where the ledger does not reach", () => {
     expect(explain().allowed).toBe(false);
     expect(decisive()).toMatchObject([{ text: "by the ledger alice held push nowhere" }]);

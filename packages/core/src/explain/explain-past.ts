@@ -135,7 +135,9 @@ function tellHolding(verb: Entitlement, deciding: PastHolding | undefined) {
       const decides = holding === deciding && position === 0;
       if (reason === null) return { ...told(text), decides };
       const { rule, file, line, reference, path, until } = reason;
-      return { rule, file, line, group: reference, path, until: toDate(until), decides, text };
+      // What stands in no policy has no place in a file.
+      const place = reason.kind === "emergency" ? { file: null, line: null } : { file, line };
+      return { rule, ...place, group: reference, path, until: toDate(until), decides, text };
     });
   };
 }
