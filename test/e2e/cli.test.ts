@@ -90,6 +90,14 @@ describe("the command line", () => {
     expect(result).toMatchObject({ code, stdout: expect.stringMatching(/^acme\/web:\S+: \w/u), stderr: "" });
   });
 
+  it.each([
+    ["branch", ["nowhere"]],
+    ["revision", ["main", "--revision", makeRevision()]],
+  ])("wait says that nobody told of the %s, and nothing of what governs it", async (what, args) => {
+    const { stdout } = await run(["wait", REPOSITORY, ...args, "--timeout", "200ms"]);
+    expect(stdout).toMatch(new RegExp(`: unknown: nobody told of this ${what}\n$`, "u"));
+  });
+
   it("wait for a revision that is the head exits 0", async () => {
     expect((await run(["wait", REPOSITORY, "main", "--revision", head])).code).toBe(0);
   });

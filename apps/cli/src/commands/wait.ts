@@ -48,6 +48,9 @@ async function ask(api: ApiClient, options: WaitOptions, until: number): Promise
 
 function describe(status: SyncStatus): string {
   const name = `${status.repository}:${status.branch}`;
+  if (status.state === "unknown") {
+    return `${name}: unknown: nobody told of ${status.incarnation === null ? "this branch" : "this revision"}`;
+  }
   const scopes = status.endpoints.map(({ endpoint, verdict }) => `${endpoint} ${verdict}`).join(", ");
   const governed = status.governed ? "" : " (nothing governs it)";
   return `${name}: ${status.state}${governed}${scopes === "" ? "" : `: ${scopes}`}`;
