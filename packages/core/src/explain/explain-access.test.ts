@@ -207,4 +207,18 @@ describe("the life of a branch in an explanation", () => {
     );
     expect(answer.reasons.filter((reason) => reason.decides)).toMatchObject([{ text: "no rule grants push to bob" }]);
   });
+
+  it("counts it also where the new name is governed by nothing", () => {
+    const names: [string, string] = ["free/9", "release/9"];
+    expect(explain("alice", "push", { names })).toMatchObject({ allowed: true, governed: false });
+    const answer = explain("carol", "push", { names });
+    expect(answer).toMatchObject({ allowed: false, governed: false });
+    expect(answer.reasons.map((reason) => reason.text)).toContain(
+      "until the rename from release/9 is verified, its rules count too",
+    );
+    expect(explain("carol", "create", { names }).allowed).toBe(false);
+    expect(explain("nobody", "push", { names }).allowed).toBe(false);
+    expect(explain("nobody", "push", { names: ["free/9"] }).allowed).toBe(true);
+    expect(explain("carol", "push", { names, state: "closed" }).allowed).toBe(true);
+  });
 });

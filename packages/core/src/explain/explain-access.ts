@@ -47,20 +47,9 @@ export function explainAccess(question: AccessQuestion): Explanation {
   const branch = { repository: facts.repository.name, name: facts.incarnation.names[0] };
   const governed = isGoverned(facts.policy, branch, entitlement);
   const user = userId === null ? undefined : facts.users.byId.get(userId);
-  const verb = decidingVerb(facts.policy, branch, entitlement);
   if (user?.active === false) return { allowed: false, governed, reasons: [state(`${user.userName} is deactivated`)] };
-  if ("ungoverned" in verb) {
-    const allowed = verb.ungoverned === "allow";
-    return {
-      allowed,
-      governed,
-      reasons: [state(tellUngoverned(entitlement, allowed))],
-    };
-  }
-  const followed =
-    verb.governedBy === entitlement ? [] : [{ ...state(`${entitlement} follows ${verb.governedBy}`), decides: false }];
-  const answer = user === undefined ? unknownUser : judgeNames(facts, user, verb.governedBy);
-  return { allowed: answer.allowed, governed, reasons: [...followed, ...answer.reasons] };
+  const { allowed, reasons } = judgeNames(facts, { user, entitlement });
+  return { allowed, governed, reasons };
 }
 
 function tellUngoverned(entitlement: Entitlement, allowed: boolean): string {
@@ -74,32 +63,54 @@ function state(text: string): AccessReason {
   return { rule: null, file: null, line: null, group: null, path: [], until: null, decides: true, text };
 }
 
-const unknownUser: Answer = { allowed: false, reasons: [state("the directory has no such user")] };
+interface Question {
+  /** Undefined for somebody whom the directory does not know. */
+  readonly user: DirectoryUser | undefined;
+  readonly entitlement: Entitlement;
+}
 
 /** Under every name that counts while a rename is not verified, the answer must be yes (rule A5). */
-function judgeNames(facts: AccessFacts, user: DirectoryUser, verb: Entitlement): Answer {
-  if (facts.incarnation.state !== "active")
-    return { allowed: false, reasons: [state(`the branch is ${facts.incarnation.state}`)] };
+function judgeNames(facts: AccessFacts, question: Question): Answer {
   const [name, ...formerNames] = facts.incarnation.names;
-  const current = evaluate(facts, name);
-  const answer = judge(facts, current, { user, verb });
-  if (!answer.allowed) return answer;
-  const lost = new Set(current.lostReferences);
+  const answer = judgeName(facts, name, question);
+  if (!answer.allowed || facts.incarnation.state !== "active") return answer;
+  const lost = new Set(answer.lostReferences);
   for (const former of formerNames) {
-    const evaluation = evaluate(facts, former);
-    for (const reference of evaluation.lostReferences) lost.add(reference);
-    const wasVerb = decidingVerb(facts.policy, { repository: facts.repository.name, name: former }, verb);
-    const was: Answer =
-      "ungoverned" in wasVerb
-        ? { allowed: wasVerb.ungoverned === "allow", reasons: [state(`ungoverned verbs are denied`)] }
-        : judge(facts, evaluation, { user, verb: wasVerb.governedBy });
+    const was = judgeName(facts, former, question);
+    for (const reference of was.lostReferences) lost.add(reference);
     if (was.allowed) continue;
     const pending = { ...state(`until the rename from ${former} is verified, its rules count too`), decides: false };
     return { allowed: false, reasons: [...undecided(answer), pending, ...was.reasons] };
   }
-  const isHeld = facts.held?.get(verb)?.has(user.id) ?? false;
-  if (lost.size === 0 || isHeld || answer.reasons.some(({ withheld }) => withheld)) return answer;
+  if (lost.size === 0 || answer.isHeld || answer.reasons.some(({ withheld }) => withheld)) return answer;
   return { allowed: false, reasons: [...undecided(answer), { ...state(tellLost([...lost])), withheld: true }] };
+}
+
+interface NameAnswer extends Answer {
+  readonly lostReferences: readonly string[];
+  /** True where nobody need be added for the answer: the user holds it by the ledger, or no group carries it. */
+  readonly isHeld: boolean;
+}
+
+function judgeName(facts: AccessFacts, name: string, { user, entitlement }: Question): NameAnswer {
+  const branch = { repository: facts.repository.name, name };
+  const verb = decidingVerb(facts.policy, branch, entitlement);
+  if ("ungoverned" in verb) {
+    const allowed = verb.ungoverned === "allow";
+    return { allowed, reasons: [state(tellUngoverned(entitlement, allowed))], lostReferences: [], isHeld: true };
+  }
+  const { governedBy } = verb;
+  const followed =
+    governedBy === entitlement ? [] : [{ ...state(`${entitlement} follows ${governedBy}`), decides: false }];
+  const no = (text: string): NameAnswer => {
+    return { allowed: false, reasons: [...followed, state(text)], lostReferences: [], isHeld: false };
+  };
+  if (user === undefined) return no("the directory has no such user");
+  if (facts.incarnation.state !== "active") return no(`the branch is ${facts.incarnation.state}`);
+  const evaluation = evaluate(facts, name);
+  const { allowed, reasons } = judge(facts, evaluation, { user, verb: governedBy });
+  const isHeld = facts.held?.get(governedBy)?.has(user.id) ?? false;
+  return { allowed, reasons: [...followed, ...reasons], lostReferences: evaluation.lostReferences, isHeld };
 }
 
 function undecided({ reasons }: Answer): readonly AccessReason[] {
