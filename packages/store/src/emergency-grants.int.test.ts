@@ -95,6 +95,18 @@ describe("emergency grants", () => {
     expect(told?.until).toEqual((await findGrant(db, id))?.endedAt);
   });
 
+  it("that nobody decided are expired while their branch is deleted, and wait again where that is taken back", async () => {
+    const { db } = context.database;
+    const { id, incarnationId } = await ask();
+    const move = (state: "active" | "deleted") =>
+      db.updateTable("incarnations").set({ state }).where("id", "=", incarnationId).execute();
+    await move("deleted");
+    expect(await stateOf(id)).toBe("expired");
+    expect((await listGrants(db, { limit: 200, state: "requested" })).map((grant) => grant.id)).not.toContain(id);
+    await move("active");
+    expect(await stateOf(id)).toBe("requested");
+  });
+
   it("end with the life of their branch, and go with a branch that is merged into another", async () => {
     const { db } = context.database;
     const ended = await ask();

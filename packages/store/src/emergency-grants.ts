@@ -17,7 +17,7 @@ export interface GrantRow {
   readonly branch: string;
   readonly refType: RefType;
   readonly incarnation: string;
-  /** Read with the clock: an approved one whose time is over is `expired`. */
+  /** Read with the clock and the branch: what has ended by either is `expired`, whether or not anybody has noted it. */
   readonly state: GrantState;
   readonly forMs: number;
   readonly reason: string;
@@ -30,10 +30,10 @@ export interface GrantRow {
   readonly endedAt: Date | null;
 }
 
-/** What a grant is now: its time ends it, and so does the end of its branch's life. */
+/** What a grant is now: its time ends it, and the end of its branch's life ends it whether or not it was approved. */
 const stateNow = sql<GrantState>`case
-  when emergency_grants.state = 'approved'
-    and (emergency_grants.expires_at <= clock_timestamp() or incarnations.state <> 'active') then 'expired'
+  when emergency_grants.state = 'approved' and emergency_grants.expires_at <= clock_timestamp() then 'expired'
+  when emergency_grants.state in ('requested', 'approved') and incarnations.state <> 'active' then 'expired'
   else emergency_grants.state end`;
 
 function selectGrants(db: Queryable) {
