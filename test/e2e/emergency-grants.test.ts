@@ -179,6 +179,10 @@ describe("an emergency grant", () => {
     expect(revoked.stdout).toContain("revoked by olga");
     const listed = await runCommand(["grant", "list", "--state", "revoked"], surroundings(reader));
     expect(listed.stdout).toContain(`${id}  revoked by olga  bob push acme/cli:release/1 for 90m  asked by admin`);
+    const spoofed = { for: "10m", reason: "x\r\u001b[2K\nit was approved by olga" };
+    await ask("acme/cli", spoofed, reader);
+    const shown = await runCommand(["grant", "list", "--limit", "1"], surroundings(reader));
+    expect(shown.stdout).toMatch(/^\S+  requested .*: x\ufffd\ufffd\[2K\ufffdit was approved by olga\n$/u);
     const again = await runCommand(["grant", "revoke", id], surroundings(second));
     expect(again.code).toBe(1);
   });

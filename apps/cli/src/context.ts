@@ -1,3 +1,6 @@
+// By an entry of its own: the rest of core takes longer to load than `--help` may.
+import { toOneLine } from "@branchward/core/one-line";
+
 /** What a command gets from the process: nothing else of it is read. */
 export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -30,11 +33,17 @@ export class CommandError extends Error {
   }
 }
 
+/** Writes one line, of which nothing steers the terminal or begins a line of its own: others wrote what stands in it. */
 export function writeLine(stream: NodeJS.WriteStream, text: string): void {
+  writeOwn(stream, toOneLine(text));
+}
+
+/** Writes what we alone wrote, as it is: styled, or of several lines. */
+export function writeOwn(stream: NodeJS.WriteStream, text: string): void {
   stream.write(`${text}\n`);
 }
 
 /** JSON alone on stdout. */
 export function writeJson({ stdout }: CommandContext, value: unknown): void {
-  writeLine(stdout, JSON.stringify(value, null, 2));
+  writeOwn(stdout, JSON.stringify(value, null, 2));
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { CommandError, type CommandContext, EXIT } from "./context.ts";
+import { CommandError, type CommandContext, EXIT, writeLine } from "./context.ts";
 import { createProgram } from "./program.ts";
 
 const context: CommandContext = {
@@ -15,7 +15,7 @@ try {
   process.exitCode = await createProgram(context, process.argv.slice(2));
 } catch (error) {
   if (error instanceof CommandError) {
-    process.stderr.write(`branchward: ${error.message}\n`);
+    for (const line of `branchward: ${error.message}`.split("\n")) writeLine(process.stderr, line);
     process.exitCode = error.exitCode;
   } else {
     process.stderr.write(`branchward: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);

@@ -4,7 +4,7 @@ import { AppError } from "@branchward/core";
 import { createLogger, openShutdownSignal, waitForAbort } from "@branchward/runtime";
 import pc from "picocolors";
 import { showFile } from "../configuration-file.ts";
-import { CommandError, type CommandContext, EXIT, writeLine } from "../context.ts";
+import { CommandError, type CommandContext, EXIT, writeLine, writeOwn } from "../context.ts";
 
 export interface BridgeCommandOptions {
   readonly kind: string;
@@ -20,10 +20,7 @@ export async function bridge(context: CommandContext, options: BridgeCommandOpti
     throw error;
   });
   for (const problem of running.problems()) writeLine(context.stderr, `problem: ${problem}`);
-  writeLine(
-    context.stdout,
-    `${pc.bold(`The ${options.kind} bridge is ready`)} at ${pc.bold(`${running.url}/scim/v2`)}`,
-  );
+  writeOwn(context.stdout, `${pc.bold(`The ${options.kind} bridge is ready`)} at ${pc.bold(`${running.url}/scim/v2`)}`);
   await waitForAbort(signal);
   writeLine(context.stdout, "stopping");
   return EXIT.ok;

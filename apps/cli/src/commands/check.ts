@@ -18,7 +18,7 @@ export async function check(
     if (!(error instanceof ConfigurationError)) throw error;
     const problems = error.details["problems"] ?? [{ message: (error satisfies AppError).message }];
     if (options.json === true) writeJson(context, { file, problems });
-    else writeLine(context.stderr, error.message);
+    else for (const line of error.message.split("\n")) writeLine(context.stderr, line);
     return EXIT.config;
   }
 }

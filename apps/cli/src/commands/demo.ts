@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger, parseEnvironment } from "@branchward/runtime";
 import { EXAMPLE_FILE, loadSetup } from "../configuration-file.ts";
-import { type CommandContext, EXIT, writeLine } from "../context.ts";
+import { type CommandContext, EXIT, writeOwn } from "../context.ts";
 import { tellGitStory } from "../demo/git-story.ts";
 import { tellHgStory } from "../demo/hg-story.ts";
 import { createNarrator } from "../demo/narrator.ts";
@@ -36,7 +36,7 @@ export async function demo(context: CommandContext): Promise<number> {
   });
   await tellGitStory(stage);
   await tellHgStory(stage);
-  writeLine(
+  writeOwn(
     context.stdout,
     `\nEvery step was read back over SCIM and is true (${((performance.now() - startedAt) / 1000).toFixed(1)} s).`,
   );

@@ -1,6 +1,7 @@
 /** `branchward doctor`: each check with a code, what was seen, and the fix. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { toOneLine } from "@branchward/core/one-line";
 import { findingItem, page, readyz } from "@branchward/core/api";
 import { loadConfiguration, parseEnvironment } from "@branchward/runtime";
 import { connectDatabase, listPendingMigrations } from "@branchward/store";
@@ -9,7 +10,7 @@ import pc from "picocolors";
 import { examineEndpoint } from "./examine-endpoint.ts";
 import { connectApi, type ConnectionOptions } from "../api-client.ts";
 import { findConfigurationFile, showFile } from "../configuration-file.ts";
-import { CommandError, type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
+import { CommandError, type CommandContext, EXIT, writeJson, writeLine, writeOwn } from "../context.ts";
 
 interface Check {
   readonly code: string;
@@ -49,7 +50,7 @@ const MARKS = {
 } as const;
 
 function writeCheck({ stdout }: CommandContext, { code, state, seen, fix }: Check): void {
-  writeLine(stdout, `${MARKS[state]} ${code}: ${seen}`);
+  writeOwn(stdout, `${MARKS[state]} ${toOneLine(`${code}: ${seen}`)}`);
   if (fix !== null) writeLine(stdout, `    ${fix}`);
 }
 

@@ -3,7 +3,7 @@ import { AppError, UnavailableError } from "@branchward/core";
 import { createLogger, onReloadSignal, openShutdownSignal, waitForAbort } from "@branchward/runtime";
 import pc from "picocolors";
 import { loadSetup, type Setup } from "../configuration-file.ts";
-import { CommandError, type CommandContext, EXIT, writeLine } from "../context.ts";
+import { CommandError, type CommandContext, EXIT, writeLine, writeOwn } from "../context.ts";
 import { loadExampleDirectory, withExampleSecrets } from "../start/example.ts";
 import { type Role, startSystem, type System } from "../start/system.ts";
 
@@ -36,7 +36,7 @@ export async function start(context: CommandContext, options: StartOptions): Pro
     throw error;
   });
   if (setup.isExample && options.only === undefined) await loadExampleDirectory(system.url, system.adminToken.secret);
-  for (const line of describe(setup, system, performance.now() - startedAt)) writeLine(context.stdout, line);
+  for (const line of describe(setup, system, performance.now() - startedAt)) writeOwn(context.stdout, line);
   onReloadSignal(() => void system.readPolicyFile(), signal);
   const reason = await Promise.race([waitForAbort(signal), system.ended]);
   if (typeof reason === "string") throw new CommandError(EXIT.failed, `the embedded PostgreSQL ended: ${reason}`);

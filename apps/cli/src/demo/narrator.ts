@@ -1,5 +1,5 @@
 import pc from "picocolors";
-import { type CommandContext, writeLine } from "../context.ts";
+import { type CommandContext, writeOwn } from "../context.ts";
 
 /** Says what is done and what was seen. */
 export interface Narrator {
@@ -14,11 +14,11 @@ export interface Narrator {
 
 export function createNarrator({ stdout }: CommandContext): Narrator {
   return {
-    title: (text) => writeLine(stdout, `\n${pc.bold(text)}`),
-    command: (text) => writeLine(stdout, `  ${pc.dim("$")} ${pc.cyan(text)}`),
-    fact: (text) => writeLine(stdout, `    ${text}`),
-    gained: (text) => writeLine(stdout, `    ${pc.green(`+ ${text}`)}`),
-    lost: (text) => writeLine(stdout, `    ${pc.red(`- ${text}`)}`),
-    proven: (text) => writeLine(stdout, `  ${pc.green("✔")} ${text}`),
+    title: (text) => writeOwn(stdout, `\n${pc.bold(text)}`),
+    command: (text) => writeOwn(stdout, `  ${pc.dim("$")} ${pc.cyan(text)}`),
+    fact: (text) => writeOwn(stdout, `    ${text}`),
+    gained: (text) => writeOwn(stdout, `    ${pc.green(`+ ${text}`)}`),
+    lost: (text) => writeOwn(stdout, `    ${pc.red(`- ${text}`)}`),
+    proven: (text) => writeOwn(stdout, `  ${pc.green("✔")} ${text}`),
   };
 }

@@ -1,4 +1,5 @@
 import { formatDuration } from "../duration.ts";
+import { toOneLine } from "../one-line.ts";
 import { decidingVerb, listMatchingRules } from "../policy/match-rules.ts";
 import type { Grant, Policy } from "../policy/types.ts";
 import type { Entitlement, RefType } from "../words.ts";
@@ -97,9 +98,4 @@ function tellWhom(policy: Policy, grants: readonly Grant[]): string {
 function tellKeeper(policy: Policy, decisive: AccessReason | undefined): string {
   const file = decisive?.file ?? policy.rules[0]?.file ?? "the policy";
   return decisive === undefined ? `whoever keeps the directory, or ${file}` : `whoever keeps ${file}`;
-}
-
-/** Control characters, line and paragraph separators, and what turns the direction of writing. */
-function toOneLine(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, "\u{fffd}");
 }
