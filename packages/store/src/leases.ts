@@ -167,12 +167,14 @@ export async function verifyAgain(trx: Queryable, scopeId: string, inMs: number)
     where id = ${scopeId} and (due_at is null or due_at > now() + ${inMs} * interval '1 millisecond')`.execute(trx);
 }
 
-/** Gives the lease back without a result. */
-export async function releaseLease(db: Queryable, lease: Lease): Promise<void> {
-  await db
+/** Gives the lease back without a result. @returns whether more was asked for than was reached, by runs that found it taken */
+export async function releaseLease(db: Queryable, lease: Lease): Promise<boolean> {
+  const row = await db
     .updateTable("scopes")
     .set({ lease_holder: null, lease_until: null })
     .where("id", "=", lease.scopeId)
     .where("lease_token", "=", lease.token)
-    .execute();
+    .returning(sql<boolean>`requested > reconciled`.as("isAskedFor"))
+    .executeTakeFirst();
+  return row?.isAskedFor ?? false;
 }

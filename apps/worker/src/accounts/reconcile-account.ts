@@ -40,6 +40,9 @@ export interface AccountDeps {
   readonly log: Logger;
 }
 
+/** What closing an account needs of them. */
+type ClosingDeps = Pick<AccountDeps, "db" | "endpoints"> & { readonly queues: Pick<Queues, "enqueueReconcile"> };
+
 /** Longer than the 10 s that a call may take, as for scopes: renewed before each write. */
 const LEASE_MS = 30_000;
 /** A user who changed while a run worked is looked at again by the same run, so often. */
@@ -66,10 +69,7 @@ export function createReconcileAccount(deps: AccountDeps) {
  * that works on the account already looks again.
  * @throws {AppError} when it could not be closed yet
  */
-export async function deactivateAccount(
-  deps: Pick<AccountDeps, "db" | "queues" | "endpoints">,
-  account: RequestedAccount,
-): Promise<void> {
+export async function deactivateAccount(deps: ClosingDeps, account: RequestedAccount): Promise<void> {
   const endpoint = deps.endpoints.get(account.endpoint);
   if (endpoint === undefined || endpoint.accounts === null) return;
   await requestAccountsOf(deps.db, [account.userId]);
@@ -158,7 +158,7 @@ function isUserExtension(id: string): boolean {
 
 /** Records the outcome, and asks for the scopes that waited for it. */
 async function settle(
-  { db, queues }: Pick<AccountDeps, "db" | "queues">,
+  { db, queues }: Pick<ClosingDeps, "db" | "queues">,
   lease: AccountLease,
   outcome: AccountOutcome | undefined,
 ): Promise<number | undefined> {

@@ -49,7 +49,11 @@ export function createReconcileScope(deps: ReconcileDeps) {
       timeline.enter("lease");
       const lease = await acquireLease(deps.db, scopeId, LEASE);
       if (lease === undefined) return;
-      if (isReached(lease)) return releaseLease(deps.db, lease);
+      if (isReached(lease)) {
+        // Asked for between the two, whose run found the lease taken.
+        if ((await releaseLease(deps.db, lease)) && turn < MAX_TURNS) continue;
+        return;
+      }
       const reached = await reconcileUnderLease(deps, { lease, timeline, run, isRevocation: false });
       if (reached === undefined || reached.requested <= lease.requested) return;
       const delayMs = await findRest(deps.db, scopeId, lease.requested);

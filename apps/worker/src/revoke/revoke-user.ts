@@ -3,7 +3,9 @@ import { hostname } from "node:os";
 import { AppError, type UserId } from "@branchward/core";
 import type { ScimClient } from "@branchward/scim";
 import {
+  type Database,
   endMemberships,
+  findRetirementMode,
   type HeldMembership,
   insertSync,
   type Lease,
@@ -11,7 +13,9 @@ import {
   listKeptAccounts,
   listUsersById,
   notify,
+  type Queryable,
   releaseLease,
+  requestScopes,
   seizeLease,
   verifyAgain,
 } from "@branchward/store";
@@ -34,15 +38,17 @@ export interface Revoked {
 /** Scopes worked on at once for one user, at each endpoint. */
 const PARALLEL_PER_ENDPOINT = 2;
 
-type RevokeDeps = Pick<ReconcileDeps, "db" | "queues" | "activePolicy" | "endpoints" | "log">;
+interface RevokeDeps extends Pick<ReconcileDeps, "db" | "activePolicy" | "endpoints" | "log"> {
+  readonly queues: Pick<ReconcileDeps["queues"], "enqueueReconcile">;
+}
 
 const NOTHING_HELD: Revoked = { total: 0, outstanding: 0, lastError: null };
 
 /** Ends what the user holds; somebody active again has nothing to lose. */
 export async function revokeUser(deps: RevokeDeps, userId: string, cause: string): Promise<Revoked> {
   const [user] = await listUsersById(deps.db, [userId]);
-  if (user?.active === true) return NOTHING_HELD;
   const held = await listHeldBy(deps.db, userId);
+  if (user?.active === true) return giveBack(deps, held);
   const scopes = [...Map.groupBy(held, ({ scopeId }) => scopeId).values()];
   if (await isWithheld(deps, userId)) {
     const waits = "too many users were deactivated at once: it waits for an approval";
@@ -71,6 +77,20 @@ export async function revokeUser(deps: RevokeDeps, userId: string, cause: string
   return { total: scopes.length + accounts.size, outstanding: failures.length, lastError: failures[0] ?? null };
 }
 
+/** An earlier try may have taken something without knowing, which nobody else would look for. */
+async function giveBack({ db, queues }: RevokeDeps, held: readonly HeldMembership[]): Promise<Revoked> {
+  const ids = [...new Set(held.map(({ scopeId }) => scopeId))];
+  for (const { id, endpoint } of await requestScopes(db, ids, "directory")) {
+    await queues.enqueueReconcile({ scopeId: id, endpoint, lane: "event" });
+  }
+  return NOTHING_HELD;
+}
+
+async function isActive(db: Queryable, userId: string): Promise<boolean> {
+  const [user] = await listUsersById(db, [userId]);
+  return user?.active === true;
+}
+
 /** The account is closed first (rule C3); what keeps it open does not keep the groups. */
 async function closeAccount(
   deps: RevokeDeps,
@@ -94,7 +114,7 @@ interface ScopeTask {
   readonly memberships: readonly HeldMembership[];
 }
 
-/** Why the user may still be there; null when a read shows that they are not. */
+/** Why the user may still be there; null when a read shows that they are not, or nothing is to be taken any more. */
 async function revokeIn({ db, queues, log }: RevokeDeps, task: ScopeTask): Promise<string | null> {
   const [first] = task.memberships;
   if (first === undefined) return null;
@@ -103,12 +123,13 @@ async function revokeIn({ db, queues, log }: RevokeDeps, task: ScopeTask): Promi
   const holder = `${hostname()}-${process.pid}`;
   const lease = await seizeLease(db, first.scopeId, { holder, leaseMs: LEASE_MS });
   if (lease === undefined) return null;
-  timeline.enter("write");
-  const client = task.endpoint.connect((call) => timeline.addCall(call), {
-    lane: "revocation",
-    beforeWrite: () => holdLease(db, lease),
-  });
   try {
+    if (!(await isDue(db, task, lease))) return null;
+    timeline.enter("write");
+    const client = task.endpoint.connect((call) => timeline.addCall(call), {
+      lane: "revocation",
+      beforeWrite: () => holdLease(db, lease),
+    });
     const failure = await removeFromGroups(client, task, lease);
     timeline.enter("record");
     await record(db, { ...task, lease, timeline, failure });
@@ -118,34 +139,54 @@ async function revokeIn({ db, queues, log }: RevokeDeps, task: ScopeTask): Promi
     log.warn({ err: error, scopeId: lease.scopeId, endpoint: lease.endpoint }, "revocation failed");
     return `${lease.endpoint}: ${error.message}`;
   } finally {
-    await releaseLease(db, lease);
-    // Whoever was cut off here has not reached what it was asked for.
-    if (lease.isTakenOver) {
+    const isAskedFor = await releaseLease(db, lease);
+    // Whoever was cut off here, or found the lease taken, has not reached what it was asked for.
+    if (isAskedFor || lease.isTakenOver) {
       await queues.enqueueReconcile({ scopeId: lease.scopeId, endpoint: lease.endpoint, lane: "event" });
     }
   }
 }
 
-async function removeFromGroups(
-  client: ScimClient,
-  { memberships, userId }: ScopeTask,
-  lease: Lease,
-): Promise<string | null> {
-  for (const { groupId, entitlement, member, displayName } of memberships) {
-    if (groupId === null) return `the group of ${entitlement} is not known yet at ${lease.endpoint}`;
-    const removals = [{ member, userId: parseUserId(userId), cause: "inactive" as const }];
-    const refusal = await tryRemoval(
-      client,
-      { kind: "removeMembers", entitlement, groupId, removals },
-      { fence: lease.token },
-    );
-    const group = await readGroup(client, groupId);
-    if (group?.members.includes(member)) {
-      const why = refusal ?? "it answered that it had removed them";
-      return `${displayName ?? groupId} at ${lease.endpoint} still shows the member: ${why}`;
+/** Much may have changed since the revocation began, which goes from scope to scope; groups that are left are not ours (rule B8). */
+async function isDue(db: Database, { userId }: ScopeTask, { endpoint }: Lease): Promise<boolean> {
+  return !(await isActive(db, userId)) && (await findRetirementMode(db, endpoint)) !== "leave";
+}
+
+/** One group that cannot be written keeps nobody in the others. @throws {AppError} the first failure, when all were tried */
+async function removeFromGroups(client: ScimClient, task: ScopeTask, lease: Lease): Promise<string | null> {
+  const refusals: string[] = [];
+  const errors: AppError[] = [];
+  for (const membership of task.memberships) {
+    try {
+      const refusal = await removeFromGroup(client, { ...task, membership }, lease);
+      if (refusal !== null) refusals.push(refusal);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      errors.push(error);
     }
   }
-  return null;
+  const [error] = errors;
+  if (error !== undefined) throw error;
+  return refusals[0] ?? null;
+}
+
+async function removeFromGroup(
+  client: ScimClient,
+  { membership, userId }: Pick<ScopeTask, "userId"> & { readonly membership: HeldMembership },
+  lease: Lease,
+): Promise<string | null> {
+  const { groupId, entitlement, member, displayName } = membership;
+  if (groupId === null) return `the group of ${entitlement} is not known yet at ${lease.endpoint}`;
+  const removals = [{ member, userId: parseUserId(userId), cause: "inactive" as const }];
+  const refusal = await tryRemoval(
+    client,
+    { kind: "removeMembers", entitlement, groupId, removals },
+    { fence: lease.token },
+  );
+  const group = await readGroup(client, groupId);
+  if (group?.members.includes(member) !== true) return null;
+  const why = refusal ?? "it answered that it had removed them";
+  return `${displayName ?? groupId} at ${lease.endpoint} still shows the member: ${why}`;
 }
 
 /** An endpoint may refuse to remove who is not there: the read decides. */
@@ -201,6 +242,8 @@ async function record(db: RevokeDeps["db"], recorded: Recorded): Promise<void> {
       unchanged: [],
       error: failure === null ? null : { code: "revocation_outstanding", message: failure },
     });
+    // Active again while the write was under way: what it took is theirs.
+    if (await isActive(trx, userId)) await requestScopes(trx, [lease.scopeId], "directory");
     await notify(trx, "scopes", lease.incarnationId);
   });
 }
