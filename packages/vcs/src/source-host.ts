@@ -5,6 +5,8 @@ export interface HostConnection {
   /** Of the host's API, without a slash at the end. */
   readonly url: string;
   readonly token: () => Promise<string>;
+  /** After a 401: a token other than those that this call tried, as long as there is one. */
+  readonly nextToken: (tried: readonly string[]) => Promise<string | undefined>;
   /** Bounded in time and size by who gives it; a redirect is answered as it came. */
   readonly fetch: typeof fetch;
   /** Milliseconds since 1970. */

@@ -41,6 +41,7 @@ export async function openHosts(
     const host = createGithubHost({
       url,
       token: () => credentials.current(),
+      nextToken: (tried) => credentials.next(tried),
       fetch: connection.fetch,
       // eslint-disable-next-line no-restricted-properties -- compared with the times that the host tells, and no other
       now: () => Date.now(),

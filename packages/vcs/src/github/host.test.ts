@@ -11,15 +11,18 @@ interface Reply {
 }
 
 /** GitHub's answers by path, as documented; 404 for every other. */
-function read(names: readonly string[], replies: Readonly<Record<string, Reply>>) {
+function read(names: readonly string[], replies: Readonly<Record<string, Reply>>, expired: readonly string[] = []) {
   const asked: string[] = [];
   const host = createGithubHost({
     url: "https://github.example/api/v3",
     token: async () => "secret",
+    nextToken: async (tried) => ["secret", "new"].find((token) => !tried.includes(token)),
     now: () => Date.parse("2026-01-01T00:00:00Z"),
     async fetch(input, init) {
       const { pathname } = new URL(input instanceof Request ? input.url : input);
-      asked.push(`${new Headers(init?.headers).get("authorization") ?? ""} ${pathname}`);
+      const authorization = new Headers(init?.headers).get("authorization") ?? "";
+      asked.push(`${authorization} ${pathname}`);
+      if (expired.includes(authorization.slice("Bearer ".length))) return new Response("{}", { status: 401 });
       const {
         status = 200,
         headers = {},
@@ -53,6 +56,18 @@ describe("GitHub, asked for branches", () => {
       ],
     });
     expect(asked.every((call) => call.startsWith("Bearer secret "))).toBe(true);
+  });
+
+  it("is asked with the next token where one is not taken", async () => {
+    const { asked, reading } = read(["main"], known, ["secret"]);
+    expect(await reading).toMatchObject({ state: "read", sightings: [{ head: a }] });
+    expect(asked).toContain("Bearer new /api/v3/repos/acme/web/git/ref/heads%2Fmain");
+  });
+
+  it("is no evidence where it takes none of the tokens, each of which is tried once", async () => {
+    const { asked, reading } = read(["main"], known, ["secret", "new"]);
+    expect(await reading).toMatchObject({ state: "unavailable", reason: expect.stringContaining("401") });
+    expect(asked).toEqual(["Bearer secret /api/v3/repos/acme/web", "Bearer new /api/v3/repos/acme/web"]);
   });
 
   it.each<[string, Readonly<Record<string, Reply>>, string]>([
@@ -107,6 +122,7 @@ describe("GitHub, asked for branches", () => {
     const host = createGithubHost({
       url: "https://github.example",
       token: async () => "secret",
+      nextToken: async () => undefined,
       now: () => 0,
       fetch: () => Promise.reject(new TypeError("fetch failed")),
     });

@@ -13,18 +13,34 @@ const QUIET = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 export function createGithubHost(connection: HostConnection): SourceHost {
   const octokit = new Octokit({ baseUrl: connection.url, log: QUIET, userAgent: "branchward" });
 
-  async function get(route: string, parameters: Record<string, string>, signal: AbortSignal): Promise<Answer> {
+  async function ask(token: string, route: string, { parameters, signal }: Question): Promise<Answer> {
     const { status, headers, data } = await octokit.request(`GET ${route}`, {
       ...parameters,
-      headers: { authorization: `Bearer ${await connection.token()}`, "x-github-api-version": API_VERSION },
+      headers: { authorization: `Bearer ${token}`, "x-github-api-version": API_VERSION },
       request: { fetch: connection.fetch, signal, redirect: "manual" },
     });
     return { status, headers, data };
   }
 
+  /** Tries the tokens in turn, so that a rotation costs no look. */
+  async function get(route: string, question: Question): Promise<Answer> {
+    const tried: string[] = [];
+    for (let token = await connection.token(); ;) {
+      try {
+        return await ask(token, route, question);
+      } catch (error) {
+        if (toFailure(error)?.status !== 401) throw error;
+        tried.push(token);
+        const next = await connection.nextToken(tried);
+        if (next === undefined || tried.includes(next)) throw error;
+        token = next;
+      }
+    }
+  }
+
   return {
     async readBranches(repository, names, signal) {
-      const reader = createReader(repository, (route, parameters) => get(route, parameters, signal));
+      const reader = createReader(repository, (route, parameters) => get(route, { parameters, signal }));
       try {
         return await reader.read(names);
       } catch (error) {
@@ -32,6 +48,11 @@ export function createGithubHost(connection: HostConnection): SourceHost {
       }
     },
   };
+}
+
+interface Question {
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
 }
 
 interface Answer {
