@@ -11,6 +11,7 @@ import {
 } from "bullmq";
 import { Cluster, Redis } from "ioredis";
 import pg from "pg";
+import { createGuardedConnections } from "./guarded-connections.ts";
 
 export type BackendTarget =
   | { readonly kind: "redis"; readonly url: string }
@@ -51,24 +52,17 @@ export function openQueueBackend(target: BackendTarget, onError: (error: Error) 
   return target.kind === "redis" ? openRedisBackend(target.url, onError) : openPostgresBackend(target.url, onError);
 }
 
-/** A client in use whose connection breaks tells its query; without a listener it would end the process as well. */
-class GuardedClient extends pg.Client {
-  constructor(config?: string | pg.ClientConfig) {
-    super(config);
-    this.on("error", () => undefined);
-  }
-}
-
 function openPostgresBackend(url: string, onError: (error: Error) => void): QueueBackend {
   // The queue is an index that can be rebuilt, so its commits need not wait for the disk.
   const session = `-c synchronous_commit=off`;
+  const { Client, ended } = createGuardedConnections();
   const pool = new pg.Pool({
     connectionString: url,
     max: QUEUE_POOL_MAX,
     options: `${session} -c search_path=${SCHEMA}`,
     connectionTimeoutMillis: 2_000,
     application_name: "branchward-queue",
-    Client: GuardedClient,
+    Client,
   });
   const state = { closing: false };
   // On the way down the server may end connections first.
@@ -86,16 +80,17 @@ function openPostgresBackend(url: string, onError: (error: Error) => void): Queu
       return asQueue(queue);
     },
     createWorker(name, processor, settings) {
-      const connection = { connectionString: url, max: 1, schema: SCHEMA, options: session, Client: GuardedClient };
+      const connection = { connectionString: url, max: 1, schema: SCHEMA, options: session, Client };
       const worker = new on.Worker<unknown>(name, processor, { ...settings, connection });
       worker.on("error", onError);
       return worker;
     },
     ping: () => pool.query("select 1").then(() => undefined),
     evictionPolicy: async () => null,
-    [Symbol.asyncDispose]() {
+    async [Symbol.asyncDispose]() {
       state.closing = true;
-      return pool.end();
+      await pool.end();
+      await ended();
     },
   };
 }
