@@ -65,7 +65,10 @@ export function createReconcileScope(deps: ReconcileDeps) {
   };
 }
 
-/** Runs a scope ahead of whoever works on it (rule C3). @returns true when it reads as it must. */
+/**
+ * Runs a scope ahead of whoever works on it (rule C3).
+ * @returns true when it reads as it must; false also where another took the lease, of whom nothing is known yet
+ */
 export async function revokeScope(deps: ReconcileDeps, scopeId: string, run: JobRun): Promise<boolean> {
   const timeline = createTimeline(() => performance.now());
   timeline.enter("lease");
@@ -75,7 +78,7 @@ export async function revokeScope(deps: ReconcileDeps, scopeId: string, run: Job
   if (reached !== undefined && reached.requested > lease.requested) {
     await deps.queues.enqueueReconcile({ scopeId, endpoint: lease.endpoint, lane: "event" });
   }
-  return reached === undefined || reached.verdict === "verified" || reached.verdict === "held";
+  return reached?.verdict === "verified" || reached?.verdict === "held";
 }
 
 const LEASE: LeaseRequest = { holder: `${hostname()}-${process.pid}`, leaseMs: LEASE_MS };
@@ -98,7 +101,7 @@ export interface Reached {
   readonly verdict: Verdict;
 }
 
-/** Undefined when nothing was recorded, since there is nothing to do or the lease was lost. */
+/** Undefined when the lease was lost, and nothing was recorded. */
 async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<Reached | undefined> {
   const { lease, timeline, run, isRevocation } = held;
   const { attempt } = run;
@@ -112,7 +115,7 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
     if (endpoint === undefined || branch.id !== lease.incarnationId) {
       await releaseLease(deps.db, lease);
       if (endpoint !== undefined) await requestSurvivor(deps, branch.id, lease.endpoint);
-      return undefined;
+      return { requested: lease.requested, verdict: "verified" };
     }
     if ((await findRetirementMode(deps.db, lease.endpoint)) === "leave") {
       return await recordLeft(deps.db, { lease, attempt, timeline });
