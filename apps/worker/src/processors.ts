@@ -6,11 +6,11 @@ import { createAuditEndpoint } from "./audit/audit-endpoint.ts";
 import { createFanOut } from "./directory/fan-out.ts";
 import { createProbeEndpoint } from "./endpoint/probe-endpoint.ts";
 import { createLookUpBranches, type LookUpDeps } from "./hosts/look-up-branches.ts";
-import { createReconcileScope, type ReconcileDeps } from "./reconcile/reconcile-scope.ts";
-import { createRevokeAccess } from "./revoke/revoke-access.ts";
+import { createReconcileScope } from "./reconcile/reconcile-scope.ts";
+import { createRevokeAccess, type RevokeAccessDeps } from "./revoke/revoke-access.ts";
 import { createSweep, createWake } from "./timers/sweep.ts";
 
-export interface ProcessorDeps extends ReconcileDeps, LookUpDeps {
+export interface ProcessorDeps extends RevokeAccessDeps, LookUpDeps {
   readonly audit: AuditConfiguration;
 }
 

@@ -27,24 +27,26 @@ export interface RunningWorker extends AsyncDisposable {
   readPolicyFile(): Promise<void>;
 }
 
-/** Starts working; ready when it resolves. Disposing waits for running jobs. */
+/** Starts working; ready when it resolves. Disposing waits for running jobs, of which long ones end where they can. */
 export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const policyDeps = { ...deps, endpoints: [...deps.endpoints.keys()] };
   await proposeFile(policyDeps, deps.policy);
   await raiseSourceFindings(deps);
   await ensureAudits(deps.db, { endpoints: [...deps.endpoints.keys()], spreadMs: deps.audit.intervalMs });
   await using stack = new AsyncDisposableStack();
+  const stopping = new AbortController();
   const workers = stack.use(
     startWorkers({
       backend: deps.backend,
       endpoints: new Map([...deps.endpoints].map(([name, endpoint]) => [name, endpoint.concurrency])),
-      processors: createProcessors(deps),
+      processors: createProcessors({ ...deps, stopping: stopping.signal }),
       onFailure: ({ jobName, jobId, error }) => deps.log.warn({ err: error, jobName, jobId }, "job failed"),
     }),
   );
   await workers.waitUntilReady();
   stack.use(await keepSweepScheduled(deps));
   const policyFile = stack.use(followPolicyFile(policyDeps, deps.policy));
+  stack.defer(() => stopping.abort());
   const held = stack.move();
   return { readPolicyFile: () => policyFile.look(), [Symbol.asyncDispose]: () => held.disposeAsync() };
 }

@@ -155,6 +155,22 @@ describe.each(["postgres", "redis"] as const)("the queue on %s", (kind) => {
     await vi.waitFor(() => expect(done).toEqual([quick, slow]));
   });
 
+  it("begins a revocation though twenty others wait for an endpoint that is slow", async () => {
+    const gate = createGate();
+    const begun: string[] = [];
+    await start({
+      "access.revoke": async ({ id }) => {
+        begun.push(id);
+        if (id !== last) await gate.passed;
+      },
+    });
+    const last = randomUUID();
+    for (let n = 0; n < 20; n += 1) await context.queues.enqueueRevocation({ kind: "user", id: randomUUID() });
+    await context.queues.enqueueRevocation({ kind: "user", id: last });
+    await vi.waitFor(() => expect(begun).toContain(last), { timeout: 5_000 });
+    gate.open();
+  });
+
   it("tries a transient failure again, telling the last attempt, and a final one never", async () => {
     const attempts: { scopeId: string; attempt: number; lastAttempt: boolean }[] = [];
     const [transient, final] = [randomUUID(), randomUUID()];

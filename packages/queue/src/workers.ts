@@ -49,8 +49,11 @@ const SETTINGS: WorkerSettings = {
   drainDelay: 30,
 };
 const SYSTEM_CONCURRENCY = 4;
-/** Subjects revoked at once; how many calls reach one endpoint is bounded there. */
-const REVOCATION_CONCURRENCY = 8;
+/**
+ * Subjects revoked at once; how much of it reaches one endpoint is bounded there. Whoever waits for a slow endpoint holds
+ * one of these, and no connection: three times the 20 deactivations that guards let pass at once.
+ */
+const REVOCATION_CONCURRENCY = 60;
 /** Repositories looked up at once. */
 const BACKFILL_CONCURRENCY = 2;
 

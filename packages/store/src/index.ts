@@ -365,6 +365,7 @@ export {
 export {
   ensureScopes,
   type DueScope,
+  listScopesById,
   listScopesOf,
   listUnreconciled,
   type RequestedScope,

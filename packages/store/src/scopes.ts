@@ -221,3 +221,15 @@ export async function listScopesOf(db: Queryable, incarnationId: string): Promis
     .execute();
   return rows.map((row) => ({ ...row, mismatches: row.mismatches as readonly unknown[] }));
 }
+
+/** In no order; ids that are not there are left out. */
+export async function listScopesById(
+  db: Queryable,
+  ids: readonly string[],
+): Promise<readonly Pick<ScopeState, "id" | "endpoint">[]> {
+  return db
+    .selectFrom("scopes")
+    .select(["id", "endpoint"])
+    .where("id", "in", [...ids])
+    .execute();
+}

@@ -4,46 +4,68 @@ import type { JobPayload, JobRun } from "@branchward/queue";
 import {
   type Database,
   findOpenRevocation,
+  listScopesById,
   listScopesOf,
   notify,
   raiseFinding,
   resolveFinding,
   type Revocation,
   type RevocationOutcome,
+  type ScopeState,
   settleRevocation,
 } from "@branchward/store";
 import { type ReconcileDeps, revokeScope } from "../reconcile/reconcile-scope.ts";
 import { type Revoked, revokeUser } from "./revoke-user.ts";
+import { createTurns, SCOPES_AT_ONCE, type TakeTurn } from "./turns.ts";
 
 const RETRY_FIRST_MS = 1_000;
 const RETRY_CAP_MS = 5 * 60_000;
 
-/** Ends what stands for the subject; what does not end at once stands as a critical finding and is tried again. */
-export function createRevokeAccess(deps: ReconcileDeps) {
+export interface RevokeAccessDeps extends ReconcileDeps {
+  /** Aborts when the worker is to stop: scopes that were not begun are left to the next one. */
+  readonly stopping?: AbortSignal;
+}
+
+interface TurnDeps extends ReconcileDeps {
+  readonly takeTurn: TakeTurn;
+}
+
+/**
+ * Ends what stands for the subject; what does not end at once stands as a critical finding and is tried again. Subjects
+ * take turns at each endpoint, before they take a lease there: a slow endpoint delays what ends at others by nothing.
+ */
+export function createRevokeAccess({ stopping, ...others }: RevokeAccessDeps) {
+  const deps: TurnDeps = { ...others, takeTurn: createTurns(SCOPES_AT_ONCE, stopping) };
   return async ({ kind, id }: JobPayload<"access.revoke">, run: JobRun): Promise<void> => {
     const revocation = await findOpenRevocation(deps.db, { kind, id });
     if (revocation === undefined) return;
     const revoked = await revoke(deps, revocation, run);
-    const retryMs = Math.min(RETRY_FIRST_MS * 2 ** revocation.attempts, RETRY_CAP_MS);
+    const pauseMs = Math.min(RETRY_FIRST_MS * 2 ** revocation.attempts, RETRY_CAP_MS);
+    const retryMs = stopping?.aborted === true ? 0 : pauseMs;
     const isDone = await settle(deps.db, revocation, { ...revoked, retryMs });
     if (!isDone) await deps.queues.enqueueRevocation({ kind, id }, revoked.outstanding === 0 ? 0 : retryMs);
   };
 }
 
-async function revoke(deps: ReconcileDeps, revocation: Revocation, run: JobRun): Promise<Revoked> {
+async function revoke(deps: TurnDeps, revocation: Revocation, run: JobRun): Promise<Revoked> {
   const { kind, subject } = revocation;
   if (kind === "user") return revokeUser(deps, subject, revocation.cause);
-  const scopes = kind === "scope" ? [subject] : (await listScopesOf(deps.db, subject)).map(({ id }) => id);
-  const outcomes = await Promise.all(scopes.map((scopeId) => tryScope(deps, scopeId, run)));
+  const scopes = kind === "scope" ? await listScopesById(deps.db, [subject]) : await listScopesOf(deps.db, subject);
+  const outcomes = await Promise.all(scopes.map((scope) => tryScope(deps, scope, run)));
   const failed = outcomes.filter((outcome) => outcome !== null);
   return { total: scopes.length, outstanding: failed.length, lastError: failed[0] ?? null };
 }
 
 /** Why the scope does not read as it must; null when it does. */
-async function tryScope(deps: ReconcileDeps, scopeId: string, run: JobRun): Promise<string | null> {
+async function tryScope(
+  deps: TurnDeps,
+  scope: Pick<ScopeState, "id" | "endpoint">,
+  run: JobRun,
+): Promise<string | null> {
   try {
     // The last attempt records a failure instead of throwing it; the revocation itself comes back by its row.
-    const isDone = await revokeScope(deps, scopeId, { ...run, lastAttempt: true });
+    const asLast = { ...run, lastAttempt: true };
+    const isDone = await deps.takeTurn(scope.endpoint, () => revokeScope(deps, scope.id, asLast));
     return isDone ? null : "the endpoint could not be brought to what it must be; the scope's sync says why";
   } catch (error) {
     if (!(error instanceof UnavailableError)) throw error;

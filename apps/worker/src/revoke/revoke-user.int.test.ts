@@ -22,6 +22,7 @@ import type { UserId } from "@branchward/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openEndpoints } from "../endpoint/open-endpoints.ts";
 import { revokeUser } from "./revoke-user.ts";
+import { createTurns, SCOPES_AT_ONCE } from "./turns.ts";
 
 type Answer = (request: ScimRequest<undefined>) => Promise<ScimResponse | undefined>;
 
@@ -140,6 +141,7 @@ describe("the revocation of a user", () => {
       queues,
       activePolicy: createActivePolicy(),
       endpoints,
+      takeTurn: createTurns(SCOPES_AT_ONCE),
       log: createLogger({ level: "fatal" }),
     };
     return { ...(await revokeUser(deps, userId, "inactive")), enqueued };

@@ -1,6 +1,6 @@
 /** Removes one user from everything that the ledger says they hold, scope by scope, each verified by a read. */
 import { hostname } from "node:os";
-import { AppError, type UserId } from "@branchward/core";
+import { AppError, UnavailableError, type UserId } from "@branchward/core";
 import type { ScimClient } from "@branchward/scim";
 import {
   type Database,
@@ -27,6 +27,7 @@ import { LEASE_MS, VERIFY_AGAIN_MS } from "../reconcile/lease-times.ts";
 import type { ReconcileDeps } from "../reconcile/reconcile-scope.ts";
 import { createTimeline, type Timeline } from "../reconcile/timeline.ts";
 import { isWithheld } from "./is-withheld.ts";
+import { SCOPES_AT_ONCE, type TakeTurn } from "./turns.ts";
 
 /** How far a run came; it is about scopes, and accounts that are kept. */
 export interface Revoked {
@@ -35,11 +36,9 @@ export interface Revoked {
   readonly lastError: string | null;
 }
 
-/** Scopes worked on at once for one user, at each endpoint. */
-const PARALLEL_PER_ENDPOINT = 2;
-
 interface RevokeDeps extends Pick<ReconcileDeps, "db" | "activePolicy" | "endpoints" | "log"> {
   readonly queues: Pick<ReconcileDeps["queues"], "enqueueReconcile">;
+  readonly takeTurn: TakeTurn;
 }
 
 const NOTHING_HELD: Revoked = { total: 0, outstanding: 0, lastError: null };
@@ -62,19 +61,28 @@ export async function revokeUser(deps: RevokeDeps, userId: string, cause: string
     [...accounts.union(new Set(byEndpoint.keys()))].map(async (name) => {
       const endpoint = deps.endpoints.get(name);
       if (endpoint === undefined) return;
-      const openAccount = accounts.has(name) ? await closeAccount(deps, { endpoint: name, userId }) : null;
-      if (openAccount !== null) failures.push(openAccount);
+      const attempt = async (work: () => Promise<string | null>): Promise<void> => {
+        const failure = await deps.takeTurn(name, work).catch(tellStop);
+        if (failure !== null) failures.push(failure);
+      };
+      if (accounts.has(name)) await attempt(() => closeAccount(deps, { endpoint: name, userId }));
       const pending = byEndpoint.get(name) ?? [];
       const work = async (): Promise<void> => {
         for (let memberships = pending.pop(); memberships !== undefined; memberships = pending.pop()) {
-          const failure = await revokeIn(deps, { ...task, endpoint, memberships });
-          if (failure !== null) failures.push(failure);
+          const scope = { ...task, endpoint, memberships };
+          await attempt(() => revokeIn(deps, scope));
         }
       };
-      await Promise.all(Array.from({ length: PARALLEL_PER_ENDPOINT }, work));
+      // No user has more scopes in the line than may be worked on: the turns go round.
+      await Promise.all(Array.from({ length: SCOPES_AT_ONCE }, work));
     }),
   );
   return { total: scopes.length + accounts.size, outstanding: failures.length, lastError: failures[0] ?? null };
+}
+
+function tellStop(error: unknown): string {
+  if (error instanceof UnavailableError) return error.message;
+  throw error;
 }
 
 /** An earlier try may have taken something without knowing, which nobody else would look for. */
