@@ -64,6 +64,21 @@ export async function resolveOtherFindings(db: Queryable, kind: string, subjects
     .execute();
 }
 
+/** Resolves a finding that nobody has raised since. */
+export async function resolveFindingBefore(
+  db: Queryable,
+  { kind, subject, at }: Pick<NewFinding, "kind" | "subject"> & { readonly at: Date },
+): Promise<void> {
+  await db
+    .updateTable("findings")
+    .set({ resolved_at: sql<Date>`now()` })
+    .where("kind", "=", kind)
+    .where("subject", "=", subject)
+    .where("last_at", "<", at)
+    .where("resolved_at", "is", null)
+    .execute();
+}
+
 /** Ends the findings about held removals once no removal is held anywhere. */
 export async function resolveHeldFindings(trx: Queryable): Promise<void> {
   await sql`

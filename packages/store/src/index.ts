@@ -141,6 +141,7 @@ export {
   type NewFinding,
   raiseFinding,
   resolveFinding,
+  resolveFindingBefore,
   resolveHeldFindings,
 } from "./findings.ts";
 export {

@@ -15,7 +15,7 @@ import {
   raiseFinding,
   type RequestedScope,
   requestScopes,
-  resolveFinding,
+  resolveFindingBefore,
   saveAuditedPage,
 } from "@branchward/store";
 import type { Endpoint } from "../endpoint/endpoint.ts";
@@ -24,7 +24,7 @@ import { toAuditPause } from "./audit-pause.ts";
 
 export interface AuditDeps {
   readonly db: Database;
-  readonly queues: Queues;
+  readonly queues: Pick<Queues, "enqueueReconcile" | "enqueueAudit">;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   readonly audit: AuditConfiguration;
 }
@@ -42,7 +42,7 @@ export function createAuditEndpoint(deps: AuditDeps) {
     // What is left at a retired endpoint is no longer ours to look at (rule B8).
     if ((await findRetirementMode(deps.db, name)) !== undefined) return;
     const begunAt = performance.now();
-    const page = await readPage(endpoint, round);
+    const page = await readPage(deps.db, endpoint, round);
     const spentMs = performance.now() - begunAt;
     const nextMs = toAuditPause(deps.audit, { ageMs: round.ageMs, isLast: page.position === null, spentMs });
     const requested = await deps.db.transaction().execute((trx) => settlePage(trx, { round, page, nextMs }));
@@ -58,12 +58,15 @@ interface Page {
   readonly position: string | null;
 }
 
-async function readPage(endpoint: Endpoint, { position }: AuditRound): Promise<Page> {
+async function readPage(db: Database, endpoint: Endpoint, { position }: AuditRound): Promise<Page> {
   const client = endpoint.connect(() => undefined, { lane: "audit" });
   try {
     const { resources, next } = await client.readGroupPage({ position: position ?? undefined, pageSize: PAGE_SIZE });
     const ours = resources.filter(({ externalId }) => externalId === undefined || isOurExternalId(externalId));
-    return { groups: await withMembers(client, ours), position: next ?? null };
+    const told = await listTold(db, endpoint.name, ours);
+    const groups: ScimGroup[] = [];
+    for (const group of ours) groups.push(told.has(group.id) ? group : await readWhole(client, group));
+    return { groups, position: next ?? null };
   } catch (error) {
     if (!(error instanceof ScimClientError)) throw error;
     const afterMs = error.retryAfterMs ?? FAILED_MS;
@@ -71,11 +74,24 @@ async function readPage(endpoint: Endpoint, { position }: AuditRound): Promise<P
   }
 }
 
-/** Some endpoints list groups without their members. */
-async function withMembers(client: ScimClient, groups: readonly ScimGroup[]): Promise<readonly ScimGroup[]> {
-  const whole: ScimGroup[] = [];
-  for (const group of groups) whole.push(group.members === undefined ? await client.getGroup(group.id) : group);
-  return whole;
+/** Ids of the groups whose members were told, or are of no interest: some endpoints list groups without them. */
+async function listTold(db: Database, endpoint: string, groups: readonly ScimGroup[]): Promise<ReadonlySet<string>> {
+  const ids = groups.map(({ id }) => id);
+  const untold = groups.filter(({ resource }) => (resource["members"] ?? null) === null).map(({ id }) => id);
+  const expected = untold.length === 0 ? [] : await listExpectedGroups(db, endpoint, untold);
+  // An empty group may be told of without members anyway (RFC 7643 §2.5).
+  const sought = new Set(expected.filter(({ members }) => members.length > 0).map(({ groupId }) => groupId));
+  return new Set(ids.filter((id) => !sought.has(id)));
+}
+
+/** As it was listed where it is gone since. */
+async function readWhole(client: ScimClient, group: ScimGroup): Promise<ScimGroup> {
+  try {
+    return await client.getGroup(group.id);
+  } catch (error) {
+    if (error instanceof ScimClientError && error.status === 404) return group;
+    throw error;
+  }
 }
 
 interface ReadPage {
@@ -95,6 +111,8 @@ async function settlePage(trx: Queryable, { round, page, nextMs }: ReadPage): Pr
   });
   const strangers = page.groups.filter(({ id, externalId }) => !known.has(id) && externalId !== undefined);
   const found = await adoptOrReport(trx, endpoint, strangers);
+  if (page.position === null)
+    await resolveFindingBefore(trx, { kind: ORPHANS, subject: endpoint, at: round.startedAt });
   await saveAuditedPage(trx, { endpoint, groupIds: [...known.keys()], differing: differing.length, ...page, nextMs });
   const unseen = page.position === null ? await listUnseenScopes(trx, round) : [];
   return requestScopes(trx, [...new Set([...differing, ...found, ...unseen])], "audit");
@@ -104,6 +122,9 @@ function differs({ displayName, members = [] }: ScimGroup, expected: ExpectedGro
   const found = new Set(members.map(({ value }) => value));
   return displayName !== expected.displayName || found.symmetricDifference(new Set(expected.members)).size > 0;
 }
+
+/** Stands until a whole round shows none. */
+const ORPHANS = "orphan-groups";
 
 /** Groups that bear our mark and are not bound: their scope looks at them, or nobody knows their branch. */
 async function adoptOrReport(
@@ -118,11 +139,11 @@ async function adoptOrReport(
   if (orphans.length > 0) {
     const examples = orphans.slice(0, 3).map(({ displayName, id }) => `${displayName} (${id})`);
     await raiseFinding(trx, {
-      kind: "orphan-groups",
+      kind: ORPHANS,
       subject: endpoint,
       severity: "warning",
       message: `${endpoint} has groups that bear Branchward's mark for branches that it does not know: ${examples.join(", ")}; remove them there if no other installation owns them`,
     });
-  } else if (groups.length === 0) await resolveFinding(trx, "orphan-groups", endpoint);
+  }
   return [...scopes.values()];
 }

@@ -1,0 +1,150 @@
+import {
+  createGroupType,
+  createScimClient,
+  createScimProvider,
+  createUserType,
+  isJsonObject,
+  type ScimClient,
+} from "@branchward/scim";
+import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
+import {
+  acquireLease,
+  ensureAudits,
+  listAuditStates,
+  listFindings,
+  openLedgerEntries,
+  saveGroupBindings,
+  settleScope,
+} from "@branchward/store";
+import { insertScope, openTestDatabase, type TestDatabase } from "@branchward/store/testing";
+import { uuidv7 } from "uuidv7";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openEndpoints } from "../endpoint/open-endpoints.ts";
+import { createAuditEndpoint } from "./audit-endpoint.ts";
+
+describe("a round of an audit", () => {
+  let stack = new AsyncDisposableStack();
+  const context: { database: TestDatabase; url: string; inside: ScimClient } = {} as never;
+  /** What the endpoint leaves out of its lists. */
+  const state = { listsMembers: true };
+
+  beforeEach(async () => {
+    stack = new AsyncDisposableStack();
+    state.listsMembers = true;
+    const database = stack.use(await openTestDatabase());
+    const provider = createScimProvider<undefined>({
+      store: createMemoryStore(),
+      types: [createUserType(), createGroupType()],
+      baseUrl: () => "https://endpoint.example/scim/v2",
+      maxResults: 100,
+    });
+    const served = stack.use(
+      await serveProvider({
+        async handle(request) {
+          const answer = await provider.handle(request);
+          const { body } = answer;
+          if (state.listsMembers || request.path !== "/Groups" || !isJsonObject(body)) return answer;
+          const text = JSON.stringify(body, (key, value: unknown) => (key === "members" ? undefined : value));
+          return { ...answer, body: JSON.parse(text) as typeof body };
+        },
+      }),
+    );
+    const quiet = stack.use(await serveProvider(provider));
+    const inside = createScimClient({ url: quiet.url, token: () => "inside", deadlineMs: 5_000, maxBytes: 1 << 20 });
+    Object.assign(context, { database, url: served.url, inside });
+    await ensureAudits(database.db, { endpoints: ["hg"], spreadMs: 0 });
+  });
+  afterEach(() => stack.disposeAsync());
+
+  /** A verified branch with one group of these members. */
+  async function settle(branch: string, members: readonly string[]): Promise<{ scopeId: string; groupId: string }> {
+    const { db } = context.database;
+    const { scopeId, incarnationId } = await insertScope(db, { branch, endpoint: "hg" });
+    const lease = await acquireLease(db, scopeId, { holder: "test", leaseMs: 30_000 });
+    if (lease === undefined) throw new Error("no lease");
+    const externalId = `branchward:${incarnationId}:push`;
+    const group = { displayName: branch, externalId, members: members.map((value) => ({ value })) };
+    const { id: groupId } = await context.inside.createGroup(group);
+    const bound = { entitlement: "push", externalId, displayName: branch, groupId };
+    await saveGroupBindings(db, scopeId, { groups: [bound], undecided: [] });
+    const openings = members.map((member) => {
+      return { entitlement: "push", member, userId: null, origin: "sync", reasons: [], isVerified: true } as const;
+    });
+    await openLedgerEntries(db, { lease, policyVersion: null }, openings);
+    await settleScope(db, lease, { verdict: "verified", mismatches: [], due: [], failures: 0, settledNames: [] });
+    return { scopeId, groupId };
+  }
+
+  async function openAudit() {
+    const { db } = context.database;
+    const configuration = {
+      name: "hg",
+      type: "scim",
+      url: context.url,
+      token: [{ env: "TOKEN" }],
+      accounts: false,
+      concurrency: 4,
+      allow: [],
+      probeEveryMs: 30_000,
+      ci: "required",
+      drift: "repair",
+      displayName: "{branch}:{entitlement}",
+    } as const;
+    const builtin = { url: "", token: "" };
+    const sources = { db, env: { TOKEN: "token" }, adopt: "review", builtin } as const;
+    const { endpoints } = stack.use(await openEndpoints([configuration], sources));
+    const enqueued: string[] = [];
+    const queues = {
+      enqueueReconcile: async ({ scopeId }: { scopeId: string }) => void enqueued.push(scopeId),
+      enqueueAudit: async () => undefined,
+    };
+    const audit = { intervalMs: 60_000, budget: 1, minIntervalMs: 60_000 };
+    const readPage = createAuditEndpoint({ db, queues, endpoints, audit });
+    const isUnderWay = async (): Promise<boolean> => {
+      const { rows } = await context.database.pool.query("select from endpoint_audits where position is not null");
+      return rows.length > 0;
+    };
+    return {
+      enqueued,
+      /** From the first page to the last, whenever they are due. */
+      round: async (): Promise<void> => {
+        do {
+          await context.database.pool.query("update endpoint_audits set due_at = now()");
+          await readPage("hg");
+        } while (await isUnderWay());
+      },
+    };
+  }
+
+  const listKinds = async (): Promise<readonly string[]> =>
+    (await listFindings(context.database.db, 50)).map(({ kind }) => kind);
+
+  it("reads a group by itself where the list does not tell its members", async () => {
+    const alice = (await context.inside.createUser({ userName: "alice" })).id;
+    const [whole, empty, gone] = [await settle("a", [alice]), await settle("b", []), await settle("c", [alice])];
+    state.listsMembers = false;
+    const { round, enqueued } = await openAudit();
+    await round();
+    expect(enqueued).toEqual([]);
+    expect(await listAuditStates(context.database.db)).toMatchObject([{ groups: 3, differing: 0 }]);
+    await context.inside.patchMembers(gone.groupId, { add: [], remove: [alice] });
+    await round();
+    expect(enqueued).toEqual([gone.scopeId]);
+    expect(enqueued).not.toContain(whole.scopeId);
+    expect(enqueued).not.toContain(empty.scopeId);
+  });
+
+  it("tells of groups that nobody knows until a whole round shows none, whatever page they are on", async () => {
+    const externalId = `branchward:${uuidv7()}:push`;
+    const orphan = await context.inside.createGroup({ displayName: "orphan", externalId, members: [] });
+    for (let n = 0; n < 120; n += 1) await context.inside.createGroup({ displayName: `other ${n}`, members: [] });
+    const { round } = await openAudit();
+    await round();
+    expect(await listKinds()).toContain("orphan-groups");
+    await round();
+    expect(await listKinds()).toContain("orphan-groups");
+    await context.inside.deleteGroup(orphan.id);
+    await round();
+    expect(await listKinds()).not.toContain("orphan-groups");
+  });
+});
