@@ -17,6 +17,8 @@ export interface Misbehaviour {
   readonly drips?: boolean;
   /** Every PATCH is 405, as where PUT alone is known. */
   readonly hasNoPatch?: boolean;
+  /** Groups with a schema of their own beside the core's are refused. */
+  readonly hasNoExtensions?: boolean;
   /** The connection ends after the write, before its answer. */
   readonly cutsAnswers?: boolean;
 }
@@ -38,6 +40,17 @@ function createProvider() {
   });
 }
 
+const NO_PATCH: ScimResponse = { status: 405, headers: {}, body: { status: "405", detail: "PUT it" } };
+const UNKNOWN_SCHEMA: ScimResponse = {
+  status: 400,
+  headers: {},
+  body: { status: "400", detail: "schemas must contain only the core schema" },
+};
+
+function hasExtension(body: unknown): boolean {
+  return JSON.stringify(body).includes(":extension:");
+}
+
 export async function startHostileScim(): Promise<HostileScim> {
   const provider = createProvider();
   const requests: string[] = [];
@@ -53,9 +66,8 @@ export async function startHostileScim(): Promise<HostileScim> {
     const handle = (asMethod: string, body: unknown): Promise<ScimResponse> =>
       provider.handle({ method: asMethod, path, query: url.searchParams, headers: {}, body, context: undefined });
     if (method === "GET") return state.stale.get(path) ?? handle("GET", undefined);
-    if (method === "PATCH" && state.misbehaviour.hasNoPatch === true) {
-      return { status: 405, headers: {}, body: { status: "405", detail: "PUT it" } };
-    }
+    if (method === "PATCH" && state.misbehaviour.hasNoPatch === true) return NO_PATCH;
+    if (state.misbehaviour.hasNoExtensions === true && method === "POST" && hasExtension(sent)) return UNKNOWN_SCHEMA;
     if (ignoresWrites === true && method !== "POST") return handle("GET", undefined);
     if (lags === true && !state.stale.has(path)) state.stale.set(path, await handle("GET", undefined));
     return handle(method, keepsMembers === undefined ? sent : dropMembers(sent, keepsMembers));

@@ -1,7 +1,8 @@
 /** What endpoints were seen to do when they were tried out. */
 import type { EndpointCard } from "@branchward/core";
 import { sql } from "kysely";
-import type { Queryable } from "./database.ts";
+import type { Database, Queryable } from "./database.ts";
+import { wakeFailed } from "./endpoint-gates.ts";
 
 /** The outcome of the last try. */
 export interface RecordedCard {
@@ -27,20 +28,29 @@ export async function findEndpointCard(db: Queryable, endpoint: string): Promise
   return recorded?.card ?? undefined;
 }
 
-/** Records how a try ended; a card stays when a later try fails. */
+/** True once an endpoint was tried out, however that ended. */
+export async function isEndpointTried(db: Queryable, endpoint: string): Promise<boolean> {
+  const [recorded] = await listEndpointCards(db, [endpoint]);
+  return recorded !== undefined && recorded.at !== null;
+}
+
+/** Records how a try ended; a card stays when a later try fails. What failed there is due: it may go by the new card. */
 export async function saveEndpointCard(
-  db: Queryable,
+  db: Database,
   endpoint: string,
   outcome: { readonly card: EndpointCard } | { readonly error: string },
 ): Promise<void> {
   const card = "card" in outcome ? JSON.stringify(outcome.card) : null;
   const error = "error" in outcome ? outcome.error : null;
-  await sql`
-    insert into endpoint_states (endpoint, card, card_at, card_error)
-    values (${endpoint}, ${card}::jsonb, now(), ${error})
-    on conflict (endpoint) do update set
-      card = coalesce(excluded.card, endpoint_states.card),
-      card_at = excluded.card_at, card_error = excluded.card_error, updated_at = now()`.execute(db);
+  await db.transaction().execute(async (trx) => {
+    await sql`
+      insert into endpoint_states (endpoint, card, card_at, card_error)
+      values (${endpoint}, ${card}::jsonb, now(), ${error})
+      on conflict (endpoint) do update set
+        card = coalesce(excluded.card, endpoint_states.card),
+        card_at = excluded.card_at, card_error = excluded.card_error, updated_at = now()`.execute(trx);
+    if (card !== null) await wakeFailed(trx, endpoint);
+  });
 }
 
 /** Notes the group that a try is about to make, so that another one finds it after a crash; null once it is gone. */

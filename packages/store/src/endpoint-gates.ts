@@ -82,28 +82,33 @@ export async function closeBreaker(db: Database, endpoint: string): Promise<void
       set breaker = 'closed', breaker_since = clock_timestamp(), probe_at = null, updated_at = now()
       where endpoint = ${endpoint}`.execute(trx);
     await resolveFinding(trx, OPEN_FINDING, endpoint);
-    await sql`
-      with failed as (
-        select id from scopes
-        where endpoint = ${endpoint} and verdict = 'failed' and due_at > now()
-        order by id for update skip locked
-      )
-      update scopes set due_at = now() from failed where scopes.id = failed.id`.execute(trx);
-    await sql`
-      with failed as (
-        select endpoint, user_id from account_links
-        where endpoint = ${endpoint} and due_at > now()
-        order by endpoint, user_id for update skip locked
-      )
-      update account_links set due_at = now() from failed
-      where account_links.endpoint = failed.endpoint and account_links.user_id = failed.user_id`.execute(trx);
-    await sql`
-      with standing as (
-        select id from revocations where done_at is null and outstanding > 0 and due_at > now()
-        order by id for update skip locked
-      )
-      update revocations set due_at = now() from standing where revocations.id = standing.id`.execute(trx);
+    await wakeFailed(trx, endpoint);
   });
+}
+
+/** Makes what failed at an endpoint due: runs, accounts, revocations. */
+export async function wakeFailed(trx: Queryable, endpoint: string): Promise<void> {
+  await sql`
+    with failed as (
+      select id from scopes
+      where endpoint = ${endpoint} and verdict = 'failed' and due_at > now()
+      order by id for update skip locked
+    )
+    update scopes set due_at = now() from failed where scopes.id = failed.id`.execute(trx);
+  await sql`
+    with failed as (
+      select endpoint, user_id from account_links
+      where endpoint = ${endpoint} and due_at > now()
+      order by endpoint, user_id for update skip locked
+    )
+    update account_links set due_at = now() from failed
+    where account_links.endpoint = failed.endpoint and account_links.user_id = failed.user_id`.execute(trx);
+  await sql`
+    with standing as (
+      select id from revocations where done_at is null and outstanding > 0 and due_at > now()
+      order by id for update skip locked
+    )
+    update revocations set due_at = now() from standing where revocations.id = standing.id`.execute(trx);
 }
 
 export interface EndpointBlock {

@@ -117,6 +117,7 @@ export {
 } from "./endpoint-gates.ts";
 export {
   findEndpointCard,
+  isEndpointTried,
   findProbeGroup,
   listEndpointCards,
   listLinkedAccountIds,

@@ -3,8 +3,8 @@ import { branchEntitlementSchema, type ClientProfile, toClientProfile } from "@b
 import type { ScimClient } from "@branchward/scim";
 import { type Database, findEndpointCard } from "@branchward/store";
 
-/** A card that another process recorded counts after so long. */
-const FRESH_MS = 30_000;
+/** A card counts after so long, in every process: before the runs that failed for want of it are tried again. */
+const FRESH_MS = 1_000;
 
 /** The profile of the moment, read again now and then. */
 export function createProfileReader(db: Database, endpoint: string, now: () => number): () => Promise<ClientProfile> {

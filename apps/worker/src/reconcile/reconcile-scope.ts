@@ -14,6 +14,7 @@ import {
   findBranch,
   findRest,
   findRetirementMode,
+  isEndpointTried,
   type Lease,
   type LeaseRequest,
   listMergedScopes,
@@ -128,6 +129,7 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
     return await recordSync(deps, { lease, merged, scope, attempt, timeline, result });
   } catch (error) {
     for (const one of merged) await releaseLease(deps.db, one);
+    await requestProbe(deps, lease.endpoint, error);
     // An endpoint that names a time is not asked before it: the retries of the job would be.
     if (isTransient(error) && !hasTime(error) && !run.lastAttempt) {
       await releaseLease(deps.db, lease);
@@ -136,6 +138,16 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
     deps.log.warn({ err: error, scopeId: lease.scopeId, endpoint: lease.endpoint }, "sync failed");
     return recordFailure(deps, { lease, attempt, timeline, error });
   }
+}
+
+/** How endpoints say that they do not take what is sent as it is sent. */
+const UNKNOWN_WAYS = new Set<unknown>([400, 405, 415, 422, 501]);
+
+/** An endpoint that refuses the usual way is tried out once, unasked: its card may tell another. */
+async function requestProbe({ db, queues, endpoints }: ReconcileDeps, name: string, error: unknown): Promise<void> {
+  const isRefusal = error instanceof AppError && UNKNOWN_WAYS.has(error.details["status"]);
+  if (!isRefusal || endpoints.get(name)?.builtin !== false || (await isEndpointTried(db, name))) return;
+  await queues.enqueueProbe(name);
 }
 
 function isTransient(error: unknown): boolean {
