@@ -343,6 +343,7 @@ export {
   findOpenRevocation,
   listDueRevocations,
   listRevocations,
+  requestExpiredRevocation,
   requestRevocations,
   type Revocation,
   type RevocationKind,

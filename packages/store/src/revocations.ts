@@ -32,6 +32,25 @@ export async function requestRevocations(trx: Queryable, requests: readonly Revo
     .execute();
 }
 
+/**
+ * Asks for the revocation of a scope of which the ledger shows somebody whose time is over; one that stands is left to its
+ * own pauses. @returns whether it was asked for
+ */
+export async function requestExpiredRevocation(trx: Queryable, scopeId: string): Promise<boolean> {
+  const { rows } = await sql`
+    insert into revocations (id, kind, subject, cause)
+    select ${uuidv7()}, 'scope', ${scopeId}, 'expired' where exists (
+      select from ledger_entries where scope_id = ${scopeId} and ended_at is null and jsonb_array_length(reasons) > 0
+        and not exists (
+          select from jsonb_array_elements(reasons) as reason
+          where reason ->> 'until' is null or (reason ->> 'until')::timestamptz > now()
+        )
+    )
+    on conflict (kind, subject) where done_at is null do nothing
+    returning id`.execute(trx);
+  return rows.length > 0;
+}
+
 export interface Revocation {
   readonly id: string;
   readonly kind: RevocationKind;

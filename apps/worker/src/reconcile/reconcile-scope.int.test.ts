@@ -1,12 +1,21 @@
+import type { Reason } from "@branchward/core";
 import { createQueues, migrateQueue, openQueueBackend } from "@branchward/queue";
 import { createLogger } from "@branchward/runtime";
-import { createGroupType, createScimProvider, createUserType } from "@branchward/scim";
+import { createGroupType, createScimProvider, createUserType, type ScimResponse } from "@branchward/scim";
 import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
-import { createActivePolicy, proposePolicy, seizeLease } from "@branchward/store";
-import { insertScope, openTestDatabase } from "@branchward/store/testing";
-import { describe, expect, it } from "vitest";
+import {
+  acquireLease,
+  createActivePolicy,
+  findOpenRevocation,
+  openLedgerEntries,
+  proposePolicy,
+  releaseLease,
+  seizeLease,
+} from "@branchward/store";
+import { insertScope, openTestDatabase, type TestDatabase } from "@branchward/store/testing";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openEndpoints } from "../endpoint/open-endpoints.ts";
-import { revokeScope } from "./reconcile-scope.ts";
+import { createReconcileScope, type ReconcileDeps, revokeScope } from "./reconcile-scope.ts";
 
 const POLICY = `
 endpoints:
@@ -18,9 +27,17 @@ policy:
       - { entitlement: push, to: ["group:engineering"] }
 `;
 
-describe("the revocation of a scope", () => {
-  it("has not come to its end where another run took the lease meanwhile", async () => {
-    await using stack = new AsyncDisposableStack();
+const run = { jobId: "1", attempt: 1, lastAttempt: true, addedAt: new Date() };
+
+describe("the run of a scope", () => {
+  let stack = new AsyncDisposableStack();
+  const context: { database: TestDatabase; deps: ReconcileDeps; scopeId: string } = {} as never;
+  /** What the endpoint does before it answers, and answers in place of the ordinary. */
+  const state: { answer: () => Promise<ScimResponse | undefined> } = { answer: async () => undefined };
+
+  beforeEach(async () => {
+    stack = new AsyncDisposableStack();
+    state.answer = async () => undefined;
     const database = stack.use(await openTestDatabase());
     const { db } = database;
     await proposePolicy(db, ["hg"], { text: POLICY, file: "branchward.yaml", author: "tests", origin: "file" });
@@ -31,14 +48,8 @@ describe("the revocation of a scope", () => {
       baseUrl: () => "https://endpoint.example/scim/v2",
       maxResults: 100,
     });
-    const state = { isTaken: true };
     const { url } = stack.use(
-      await serveProvider({
-        async handle(request) {
-          if (state.isTaken) await seizeLease(db, scopeId, { holder: "another", leaseMs: 30_000 });
-          return provider.handle(request);
-        },
-      }),
+      await serveProvider({ handle: async (request) => (await state.answer()) ?? provider.handle(request) }),
     );
     const configuration = {
       name: "hg",
@@ -62,9 +73,61 @@ describe("the revocation of a scope", () => {
     const queues = stack.use(createQueues(backend, ["hg"]));
     const log = createLogger({ level: "fatal" });
     const deps = { db, queues, activePolicy: createActivePolicy(), endpoints, pairingWindowMs: 30_000, log };
-    const run = { jobId: "1", attempt: 1, lastAttempt: true, addedAt: new Date() };
+    Object.assign(context, { database, deps, scopeId });
+  });
+  afterEach(() => stack.disposeAsync());
+
+  it("that revokes has not come to its end where another took the lease meanwhile", async () => {
+    const { database, deps, scopeId } = context;
+    state.answer = async () => {
+      await seizeLease(database.db, scopeId, { holder: "another", leaseMs: 30_000 });
+      return undefined;
+    };
     expect(await revokeScope(deps, scopeId, run)).toBe(false);
-    state.isTaken = false;
+    state.answer = async () => undefined;
     expect(await revokeScope(deps, scopeId, run)).toBe(true);
+  });
+
+  /** A membership that ends at each of these times; null stands for never. */
+  async function give(...ends: readonly (Date | null)[]): Promise<void> {
+    const { database, scopeId } = context;
+    const lease = await acquireLease(database.db, scopeId, { holder: "test", leaseMs: 30_000 });
+    if (lease === undefined) throw new Error("no lease");
+    const reasons = ends.map((until): Reason => {
+      const kind = until === null ? "standing" : "just-in-time";
+      return { rule: "0", file: "", line: 0, reference: "group:engineering", path: [], kind, until };
+    });
+    const entry = {
+      entitlement: "push",
+      member: "7",
+      userId: null,
+      origin: "sync",
+      reasons,
+      isVerified: true,
+    } as const;
+    await openLedgerEntries(database.db, { lease, policyVersion: null }, [entry]);
+    await releaseLease(database.db, lease);
+  }
+
+  const [past, future] = [new Date(Date.now() - 60_000), new Date(Date.now() + 3_600_000)];
+
+  it.each([
+    ["a revocation stands", [past], true],
+    ["none does while another reason lasts", [past, future], false],
+    ["none does for what stands anyway", [past, null], false],
+  ] as const)("that fails while somebody's time is over says so: %s", async (_, ends, stands) => {
+    const { database, deps, scopeId } = context;
+    await give(...ends);
+    state.answer = async () => ({ status: 503, headers: {}, body: {} });
+    const reconcile = createReconcileScope(deps);
+    await reconcile(scopeId, run);
+    const revocation = await findOpenRevocation(database.db, { kind: "scope", id: scopeId });
+    expect(revocation?.cause).toBe(stands ? "expired" : undefined);
+    await database.pool.query("update scopes set requested = requested + 1");
+    await reconcile(scopeId, run);
+    // Asked for once: what is asked again is tried again without a pause.
+    expect((await findOpenRevocation(database.db, { kind: "scope", id: scopeId }))?.requested).toBe(
+      revocation?.requested,
+    );
   });
 });

@@ -13,6 +13,7 @@ import {
   openLedgerEntries,
   type Queryable,
   releaseLease,
+  requestExpiredRevocation,
   requestNamesakes,
   requestScopes,
   saveGroupBindings,
@@ -175,12 +176,15 @@ export async function recordFailure(
   // Being told when to come again says nothing against the scope: its own pauses grow no longer.
   const failures = askedMs === undefined ? lease.failures + 1 : lease.failures;
   const due = [{ inMs: askedMs ?? pauseAfter(failures), reason: "retry" as const }];
-  const settled = await deps.db.transaction().execute(async (trx) => {
+  const failed = await deps.db.transaction().execute(async (trx) => {
     const outcome = { verdict: "failed", mismatches: [], due, failures, settledNames: [] } as const;
     const reached = await settleScope(trx, lease, outcome);
     if (reached === undefined) return undefined;
+    // The timer of an expiry gave way to that of the next try; what ended meanwhile stands as outstanding (rule C3).
+    const hasExpired = await requestExpiredRevocation(trx, lease.scopeId);
+    const result = { ...reached, hasExpired };
     // A scope that stands as failed and was refused again unasked has nothing new to tell.
-    if (askedMs !== undefined && lease.verdict === "failed" && timeline.read().calls.length === 0) return reached;
+    if (askedMs !== undefined && lease.verdict === "failed" && timeline.read().calls.length === 0) return result;
     await insertSync(trx, {
       ...describeRun(ended),
       policyVersionId: null,
@@ -191,11 +195,12 @@ export async function recordFailure(
       error: describeError(error),
     });
     await notify(trx, "scopes", lease.incarnationId);
-    return reached;
+    return result;
   });
-  if (settled === undefined) return undefined;
-  await wakeIn(deps, lease.scopeId, settled.dueInMs);
-  return { requested: settled.requested, verdict: "failed" };
+  if (failed === undefined) return undefined;
+  if (failed.hasExpired) await revokeSoon(deps, lease.scopeId);
+  await wakeIn(deps, lease.scopeId, failed.dueInMs);
+  return { requested: failed.requested, verdict: "failed" };
 }
 
 /** What every record of a run has. */
@@ -232,4 +237,11 @@ async function wakeIn({ queues, log }: RecordDeps, scopeId: string, dueInMs: num
   await queues
     .enqueueWake(scopeId, dueInMs)
     .catch((error: unknown) => log.warn({ err: error, scopeId }, "wake not enqueued"));
+}
+
+/** As for timers, the row is what counts. */
+async function revokeSoon({ queues, log }: RecordDeps, scopeId: string): Promise<void> {
+  await queues
+    .enqueueRevocation({ kind: "scope", id: scopeId })
+    .catch((error: unknown) => log.warn({ err: error, scopeId }, "revocation not enqueued"));
 }
