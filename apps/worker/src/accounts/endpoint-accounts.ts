@@ -1,7 +1,6 @@
 /** Accounts as an endpoint has them: find, read, write. */
 import type { AccountHit, AccountOperation } from "@branchward/core";
 import {
-  isJsonObject,
   type JsonObject,
   type ScimClient,
   ScimClientError,
@@ -9,6 +8,7 @@ import {
   type ScimUser,
   toEqualityFilter,
 } from "@branchward/scim";
+import { isUnsupported, toReplacement } from "../endpoint/put-changes.ts";
 
 /** An account as it was read. */
 export interface EndpointAccount extends AccountHit {
@@ -48,27 +48,18 @@ export async function changeAccount(
   operations: readonly AccountOperation[],
 ): Promise<void> {
   if (operations.length === 0) return;
+  const asked = operations.map(toScimOperation);
   try {
-    await client.patchUser(account.id, operations.map(toScimOperation));
+    await client.patchUser(account.id, asked);
   } catch (error) {
-    if (!(error instanceof ScimClientError) || (error.status !== 405 && error.status !== 501)) throw error;
-    const { version } = await client.getUser(account.id);
-    await client.replaceUser(account.id, applyOperations(account.resource, operations), { ifMatch: version });
+    if (!isUnsupported(error)) throw error;
+    const { resource, version } = await client.getUser(account.id);
+    await client.replaceUser(account.id, toReplacement(resource, asked), { ifMatch: version });
   }
 }
 
 function toScimOperation({ op, path, value }: AccountOperation): ScimOperation {
   return { op, path, ...(value === undefined ? {} : { value }) };
-}
-
-function applyOperations(resource: JsonObject, operations: readonly AccountOperation[]): JsonObject {
-  const { meta: _, ...changed } = resource;
-  return operations.reduce<JsonObject>((whole, { path, value }) => {
-    const [, uri, part] = /^(urn:.+):([^:]+)$/u.exec(path) ?? [];
-    if (uri === undefined || part === undefined) return { ...whole, [path]: value };
-    const extension = whole[uri];
-    return { ...whole, [uri]: { ...(isJsonObject(extension) ? extension : {}), [part]: value } };
-  }, changed);
 }
 
 function toAccount(user: ScimUser): EndpointAccount {

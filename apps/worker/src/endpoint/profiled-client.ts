@@ -2,6 +2,7 @@
 import { branchEntitlementSchema, type ClientProfile, toClientProfile } from "@branchward/core";
 import type { ScimClient } from "@branchward/scim";
 import { type Database, findEndpointCard } from "@branchward/store";
+import { isUnsupported, toReplacement } from "./put-changes.ts";
 
 /** A card counts after so long, in every process: before the runs that failed for want of it are tried again. */
 const FRESH_MS = 1_000;
@@ -38,10 +39,16 @@ export function applyProfile(client: ScimClient, readProfile: () => Promise<Clie
       return client.createGroup(attributes, options);
     },
     async patchGroup(id, operations, options) {
-      if ((await readProfile()).keepsExtension) return client.patchGroup(id, operations, options);
+      const { patch, keepsExtension } = await readProfile();
       // A path into what is not there is refused, and the rest of the PATCH with it.
-      const known = operations.filter(({ path }) => path?.startsWith(branchEntitlementSchema) !== true);
-      return client.patchGroup(id, known, options);
+      const known = keepsExtension ? operations : operations.filter(({ path }) => !isOfExtension(path));
+      if (!patch) return putGroup(client, id, { operations: known, options });
+      try {
+        return await client.patchGroup(id, known, options);
+      } catch (error) {
+        if (!isUnsupported(error)) throw error;
+        return putGroup(client, id, { operations: known, options });
+      }
     },
     async patchMembers(id, delta, options = {}) {
       const { patch, membersPerPatch } = await readProfile();
@@ -53,4 +60,22 @@ export function applyProfile(client: ScimClient, readProfile: () => Promise<Clie
       });
     },
   };
+}
+
+function isOfExtension(path: string | undefined): boolean {
+  return path?.startsWith(branchEntitlementSchema) === true;
+}
+
+interface GroupChange {
+  readonly operations: Parameters<ScimClient["patchGroup"]>[1];
+  readonly options: Parameters<ScimClient["patchGroup"]>[2];
+}
+
+/** Bound to the version that was read, where there is one: whoever joins in between stays. */
+async function putGroup(client: ScimClient, id: string, { operations, options }: GroupChange) {
+  const { resource, version } = await client.getGroup(id);
+  return client.replaceGroup(id, toReplacement(resource, operations), {
+    ...options,
+    ifMatch: options?.ifMatch ?? version,
+  });
 }
