@@ -113,7 +113,7 @@ export async function applyOperation(client: ScimClient, operation: Operation, b
       case "removeMembers":
         return { groupId, ...(await client.patchMembers(groupId, toDelta(operation), options)) };
       case "deleteGroup":
-        await deleteGroup(client, groupId, headers);
+        await deleteGroup(client, groupId, options);
         return { groupId, version: undefined };
     }
   } catch (error) {
@@ -121,9 +121,13 @@ export async function applyOperation(client: ScimClient, operation: Operation, b
   }
 }
 
-async function deleteGroup(client: ScimClient, id: string, headers: Readonly<Record<string, string>>): Promise<void> {
+async function deleteGroup(
+  client: ScimClient,
+  id: string,
+  options: Parameters<ScimClient["deleteGroup"]>[1],
+): Promise<void> {
   try {
-    await client.deleteGroup(id, { headers });
+    await client.deleteGroup(id, options);
   } catch (error) {
     if (error instanceof ScimClientError && error.status === 404) return;
     throw error;

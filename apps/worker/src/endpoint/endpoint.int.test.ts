@@ -1,0 +1,45 @@
+import type { Operation, UserId } from "@branchward/core";
+import { createGroupType, createScimClient, createScimProvider, createUserType } from "@branchward/scim";
+import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
+import { describe, expect, it } from "vitest";
+import { applyOperation } from "./endpoint.ts";
+
+const entitlement = "push";
+const addition = { member: "7", userId: "u" as UserId, reasons: [] };
+const removal = { member: "7", userId: null, cause: "deny" } as const;
+
+describe("a write to a group that was read (rule C4)", () => {
+  it.each<[string, (groupId: string) => Operation]>([
+    ["a new name", (groupId) => ({ kind: "renameGroup", entitlement, groupId, displayName: "new", extension: null })],
+    ["new members", (groupId) => ({ kind: "addMembers", entitlement, groupId, additions: [addition] })],
+    ["fewer members", (groupId) => ({ kind: "removeMembers", entitlement, groupId, removals: [removal] })],
+    ["its end", (groupId) => ({ kind: "deleteGroup", entitlement, groupId })],
+  ])("bears the lease's token, and is refused where another wrote since: %s", async (_, toOperation) => {
+    await using stack = new AsyncDisposableStack();
+    const fences: (string | undefined)[] = [];
+    const provider = createScimProvider<undefined>({
+      store: createMemoryStore(),
+      types: [createUserType(), createGroupType()],
+      baseUrl: () => "https://endpoint.example/scim/v2",
+      maxResults: 100,
+    });
+    const { url } = stack.use(
+      await serveProvider({
+        handle(request) {
+          if (request.method !== "GET") fences.push(request.headers["branchward-fence"]);
+          return provider.handle(request);
+        },
+      }),
+    );
+    const client = createScimClient({ url, token: () => "token", deadlineMs: 5_000, maxBytes: 1 << 20 });
+    const { id: alice } = await client.createUser({ userName: "alice" });
+    const { id, version } = await client.createGroup({ displayName: "old", members: [] });
+    await client.patchMembers(id, { add: [alice], remove: [] });
+    const operation = toOperation(id);
+    await expect(applyOperation(client, operation, { fence: 7, version })).rejects.toMatchObject({
+      details: { status: 412 },
+    });
+    expect((await client.getGroup(id)).members).toMatchObject([{ value: alice }]);
+    expect(fences.at(-1)).toBe("7");
+  });
+});
