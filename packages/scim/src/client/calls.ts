@@ -77,6 +77,11 @@ export interface ResourcePage<Resource> {
 
 type GetOptions = CallOptions & { readonly query?: HttpCall["query"] };
 
+/** The most pages of a list: half a million resources by the hundred. */
+const MAX_PAGES = 5_000;
+/** The most that all pages together may hold, in answers at their byte cap. */
+const MAX_ANSWERS = 10;
+
 /** Makes the calls of one endpoint. */
 export function createCalls(options: ScimHttpOptions): ScimCalls {
   const send = createHttp(options);
@@ -94,28 +99,6 @@ export function createCalls(options: ScimHttpOptions): ScimCalls {
   const get: ScimCalls["get"] = (path, parse, { query, ...more } = {}) =>
     call({ method: "GET", path, ...toCallOptions(more), ...(query === undefined ? {} : { query }) }, parse);
 
-  const find: ScimCalls["find"] = async (collection, filter, { pageSize = 100, paging = "index", ...more } = {}) => {
-    const found = new Map<string, ReturnType<typeof collection.parse>>();
-    const fixed = { ...collection.query, filter, count: String(pageSize) };
-    let position: Position = paging === "cursor" ? { cursor: "" } : { startIndex: 1 };
-    for (;;) {
-      const query = { ...fixed, ...toQuery(position) };
-      const isCursorPage = position.cursor !== undefined;
-      const parse = ({ body }: HttpAnswer) => toTypedPage(parsePage(body, isCursorPage), collection.parse);
-      const page = await get(collection.path, parse, { ...more, query });
-      const before = found.size;
-      for (const resource of page.resources) found.set(resource.id, resource);
-      const next = toNextPosition(position, page);
-      if (next === undefined) return [...found.values()];
-      // An endpoint that leads on and gives nothing new would lead on for ever.
-      if (found.size === before) {
-        const detail = `${found.size} of ${page.totalResults ?? "more"} resources given`;
-        throw malformed({ method: "GET", path: collection.path }, detail, { status: 200 });
-      }
-      position = next;
-    }
-  };
-
   const readPage: ScimCalls["readPage"] = async (collection, { position, pageSize, ...more }) => {
     const at = parsePosition(position);
     const query = { ...collection.query, count: String(pageSize), ...toQuery(at) };
@@ -127,13 +110,42 @@ export function createCalls(options: ScimHttpOptions): ScimCalls {
 
   return {
     get,
-    find,
+    find: createFind(get, options.maxBytes),
     readPage,
     post: (path, body, parse, more = {}) => call({ method: "POST", path, body, ...toCallOptions(more) }, parse),
     put: (path, body, more = {}) => call({ method: "PUT", path, body, ...toCallOptions(more) }, toWriteAnswer),
     patch: (path, operations, more = {}) =>
       call({ method: "PATCH", path, body: toPatchBody(operations), ...toCallOptions(more) }, toWriteAnswer),
     remove: (path, more = {}) => call({ method: "DELETE", path, ...toCallOptions(more) }, () => undefined),
+  };
+}
+
+function createFind(get: ScimCalls["get"], maxBytes: number): ScimCalls["find"] {
+  return async (collection, filter, { pageSize = 100, paging = "index", ...more } = {}) => {
+    const found = new Map<string, ReturnType<typeof collection.parse>>();
+    const fixed = { ...collection.query, filter, count: String(pageSize) };
+    let position: Position = paging === "cursor" ? { cursor: "" } : { startIndex: 1 };
+    let length = 0;
+    for (let pages = 1; ; pages += 1) {
+      const query = { ...fixed, ...toQuery(position) };
+      const isCursorPage = position.cursor !== undefined;
+      const parse = (answer: HttpAnswer) => {
+        length += answer.length;
+        return toTypedPage(parsePage(answer.body, isCursorPage), collection.parse);
+      };
+      const page = await get(collection.path, parse, { ...more, query });
+      const before = found.size;
+      for (const resource of page.resources) found.set(resource.id, resource);
+      const next = toNextPosition(position, page);
+      if (next === undefined) return [...found.values()];
+      // An endpoint that leads on and gives nothing new would lead on for ever.
+      if (found.size === before) {
+        const detail = `${found.size} of ${page.totalResults ?? "more"} resources given`;
+        throw malformed({ method: "GET", path: collection.path }, detail, { status: 200 });
+      }
+      if (pages >= MAX_PAGES || length > MAX_ANSWERS * maxBytes) throw toEndless(collection.path, found.size);
+      position = next;
+    }
   };
 }
 
@@ -186,6 +198,12 @@ function toWriteAnswer({ body, etag }: HttpAnswer): WriteAnswer {
 
 function toPatchBody(operations: readonly ScimOperation[]): JsonObject {
   return { schemas: [patchSchema], Operations: operations.map((operation) => ({ ...operation })) };
+}
+
+/** An endpoint that always has one more would be read until the memory is full. */
+function toEndless(path: string, found: number): ScimClientError {
+  const failure = { kind: "too-large", status: 200, outcomeUnknown: false } as const;
+  return new ScimClientError(`GET ${path}: the list has no end within reason, ${found} resources were read`, failure);
 }
 
 function malformed(

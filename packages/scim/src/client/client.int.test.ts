@@ -235,6 +235,21 @@ describe("a client", () => {
     expect(await failureOf(client.replaceGroup("1", {}))).toMatchObject({ kind: "too-large", outcomeUnknown: true });
   });
 
+  it.each([
+    ["of small pages", "", 5_000],
+    ["of large pages", "x".repeat(90_000), 12],
+  ])("gives up a list without an end, %s", async (_, padding, mostCalls) => {
+    const state = { calls: 0 };
+    const url = await serve((__, response) => {
+      state.calls += 1;
+      const resource = { id: String(state.calls), displayName: "one more", padding };
+      response.end(JSON.stringify({ totalResults: state.calls + 1_000, Resources: [resource] }));
+    });
+    const failure = await failureOf(createClient(url).findGroups(undefined));
+    expect(failure).toMatchObject({ kind: "too-large", outcomeUnknown: false });
+    expect(state.calls).toBeLessThanOrEqual(mostCalls);
+  });
+
   it("gives up at the deadline, whether nothing comes or a byte at a time", async () => {
     const silent = await serve(() => undefined);
     expect(await failureOf(createClient(silent, { deadlineMs: 50 }).getGroup("1"))).toMatchObject({

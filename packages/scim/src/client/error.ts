@@ -2,14 +2,14 @@
 export interface ScimClientFailure {
   /**
    * `http`: an answer other than 2xx · `timeout`: the deadline passed · `connection`: no answer, or the caller gave up
-   * · `too-large`: an answer over the byte cap · `malformed`: a 2xx answer that is not what RFC 7644 says.
+   * · `too-large`: an answer, or all of a list, over the cap · `malformed`: a 2xx answer that is not what RFC 7644 says.
    */
   readonly kind: "http" | "timeout" | "connection" | "too-large" | "malformed";
   readonly status?: number | undefined;
   /** From the error body. */
   readonly scimType?: string | undefined;
   readonly detail?: string | undefined;
-  /** From `Retry-After` in either form, not below zero and not capped. */
+  /** From `Retry-After` in either form, from zero to an hour. */
   readonly retryAfterMs?: number | undefined;
   /** True when a write may have happened all the same: only reading tells. Never true of a read. */
   readonly outcomeUnknown: boolean;

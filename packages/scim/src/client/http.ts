@@ -16,7 +16,7 @@ export interface ScimHttpOptions {
   readonly dispatcher?: Dispatcher;
   /** For the whole call, from the first byte sent to the last one read. */
   readonly deadlineMs: number;
-  /** The most bytes of a response body. */
+  /** The most bytes of a response body; a list may have ten times as many over all its pages. */
   readonly maxBytes: number;
   /** Sent with every call. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -61,6 +61,8 @@ export interface HttpAnswer {
   readonly etag: string | undefined;
   /** The parsed body, undefined when it was empty. */
   readonly body: unknown;
+  /** Characters of the body. */
+  readonly length: number;
 }
 
 /** Makes the function that makes calls. It throws nothing but `ScimClientError`, and what `token` and `around` throw. */
@@ -126,7 +128,8 @@ async function exchange(
     const failure = { kind: "too-large", status, outcomeUnknown: isWrite } as const;
     throw new ScimClientError(`${name}: answer over ${maxBytes} bytes`, failure);
   }
-  return { status, etag: toText(headers["etag"]), body: parseBody(name, { status, text, isWrite }) };
+  const body = parseBody(name, { status, text, isWrite });
+  return { status, etag: toText(headers["etag"]), body, length: text.length };
 }
 
 function toRequest(
