@@ -1,6 +1,7 @@
 /** A second endpoint, which is not ours: what happens there, and what never happens whatever it does. */
 import { z } from "zod";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { runCommand } from "../support/command-line.ts";
 import { createGithubRepository, type GithubRepository, makeRevision } from "../support/deliveries.ts";
 import { type ScriptedEndpoint, startScriptedEndpoint } from "../support/scripted-endpoint.ts";
 import { addExamplePeople, EXAMPLE_POLICY, startTestSystem, type TestSystem } from "../support/system.ts";
@@ -170,6 +171,10 @@ endpoints:
         waiting,
       );
       expect(await holders(branch)).toEqual(["alice", "bob"]);
+      const { url, directory, adminToken } = context.system;
+      const surroundings = { cwd: directory, env: { BRANCHWARD_TOKEN: adminToken } };
+      const listed = await runCommand(["endpoints", "list", "--url", url], surroundings);
+      expect(listed).toMatchObject({ code: 1, stdout: expect.stringMatching(/^foreign .* 1 failed.*GET \/Groups/mu) });
       context.endpoint.setMood("honest");
       await vi.waitFor(async () => expect(await verdicts(branch)).toMatchObject({ foreign: "verified" }), waiting);
       expect(await holders(branch)).toEqual(["alice", "bob"]);

@@ -8,20 +8,24 @@ interface Common extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-/** `branchward endpoints list`: exit 1 while calls to one of them fail or are held back. */
+/** `branchward endpoints list`: exit 1 while calls to one of them fail or are held back, or runs fail there. */
 export async function list(context: CommandContext, options: Common): Promise<number> {
   const api = await connectApi(context, options);
   const { items } = await api.get("/v1/endpoints", endpointList);
   if (options.json === true) writeJson(context, items);
   else for (const item of items) writeLine(context.stdout, describeEndpoint(item));
-  return items.some(({ gate }) => gate.breaker !== "closed") ? EXIT.failed : EXIT.ok;
+  const isFailing = items.some(
+    ({ gate, scopes }) => gate.breaker !== "closed" || gate.blockedUntil !== null || scopes.failed > 0,
+  );
+  return isFailing ? EXIT.failed : EXIT.ok;
 }
 
-function describeEndpoint({ name, type, url, scopes, concurrency, gate, retirement }: EndpointItem): string {
+function describeEndpoint(item: EndpointItem): string {
+  const { name, type, url, scopes, concurrency, gate, retirement } = item;
   const counts = Object.entries(scopes).flatMap(([verdict, count]) => (count === 0 ? [] : [`${count} ${verdict}`]));
   const calls = `${gate.limit ?? concurrency} of ${concurrency} calls at once`;
   const state = describeGate(gate) ?? (retirement === null ? calls : describeRetirement(retirement));
-  return [name, type, url ?? "-", counts.join(", ") || "no scopes", state].join("  ");
+  return [name, type, url ?? "-", counts.join(", ") || "no scopes", `${state}${describeTrouble(item)}`].join("  ");
 }
 
 function describeRetirement({ at, by, groups }: NonNullable<EndpointItem["retirement"]>): string {

@@ -7,6 +7,7 @@ import {
   acquireLease,
   createActivePolicy,
   findOpenRevocation,
+  listFindings,
   openLedgerEntries,
   proposePolicy,
   releaseLease,
@@ -129,5 +130,23 @@ describe("the run of a scope", () => {
     expect((await findOpenRevocation(database.db, { kind: "scope", id: scopeId }))?.requested).toBe(
       revocation?.requested,
     );
+  });
+
+  it("that fails again and again stands as a finding of its endpoint, until one comes through", async () => {
+    const { database, deps, scopeId } = context;
+    const listKinds = async () =>
+      (await listFindings(database.db, 50)).map(({ kind, subject }) => `${kind} ${subject}`);
+    state.answer = async () => ({ status: 200, headers: { "content-type": "text/html" }, body: "a page" });
+    const reconcile = createReconcileScope(deps);
+    for (let round = 1; round <= 5; round += 1) {
+      expect(await listKinds()).not.toContain("endpoint-failing hg");
+      await database.pool.query("update scopes set requested = requested + 1");
+      await reconcile(scopeId, run);
+    }
+    expect(await listKinds()).toContain("endpoint-failing hg");
+    state.answer = async () => undefined;
+    await database.pool.query("update scopes set requested = requested + 1");
+    await reconcile(scopeId, run);
+    expect(await listKinds()).not.toContain("endpoint-failing hg");
   });
 });

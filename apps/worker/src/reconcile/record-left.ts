@@ -1,7 +1,15 @@
 /** Forgets what a scope has at an endpoint that is left as it is (rule B8): nothing is asked there and nothing written. */
-import { type Database, endLedgerOf, insertSync, notify, saveGroupBindings, settleScope } from "@branchward/store";
+import {
+  type Database,
+  endLedgerOf,
+  insertSync,
+  notify,
+  resolveFinding,
+  saveGroupBindings,
+  settleScope,
+} from "@branchward/store";
 import type { Reached } from "./reconcile-scope.ts";
-import { describeRun, type Ended } from "./record-sync.ts";
+import { describeRun, type Ended, FAILING_FINDING } from "./record-sync.ts";
 
 const NO_GROUPS = { groups: [], undecided: [] };
 
@@ -24,6 +32,7 @@ export async function recordLeft(db: Database, ended: Ended): Promise<Reached | 
       unchanged: [],
       error: null,
     });
+    await resolveFinding(trx, FAILING_FINDING, lease.endpoint);
     await notify(trx, "scopes", lease.incarnationId);
     return { requested: settled.requested, verdict: "verified" as const };
   });

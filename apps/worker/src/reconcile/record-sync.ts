@@ -12,10 +12,12 @@ import {
   notify,
   openLedgerEntries,
   type Queryable,
+  raiseFinding,
   releaseLease,
   requestExpiredRevocation,
   requestNamesakes,
   requestScopes,
+  resolveFinding,
   saveGroupBindings,
   saveWithheldRemovals,
   saveScopeFindings,
@@ -45,6 +47,8 @@ const MAX_ROUNDS = 5;
 /** First pause after a run that failed or diverged; doubles up to the cap. */
 const RETRY_FIRST_MS = 1_000;
 const RETRY_CAP_MS = 5 * 60_000;
+/** About an endpoint at which runs fail for another reason than that its calls do, which `endpoint-open` tells. */
+export const FAILING_FINDING = "endpoint-failing";
 
 /** One run of a scope, however it ended. */
 export interface Ended {
@@ -93,6 +97,7 @@ export async function recordSync(deps: RecordDeps, finished: Finished): Promise<
       error: null,
     });
     await raiseRunFindings(trx, finished);
+    if (lease.verdict === "failed") await resolveFinding(trx, FAILING_FINDING, lease.endpoint);
     await notify(trx, "scopes", lease.incarnationId);
     if (settledNames.length === 0) return settled;
     const [again] = await requestScopes(trx, [lease.scopeId], "rename");
@@ -180,6 +185,7 @@ export async function recordFailure(
     const outcome = { verdict: "failed", mismatches: [], due, failures, settledNames: [] } as const;
     const reached = await settleScope(trx, lease, outcome);
     if (reached === undefined) return undefined;
+    if (askedMs === undefined && failures >= MAX_ROUNDS) await raiseFailing(trx, lease, error);
     // The timer of an expiry gave way to that of the next try; what ended meanwhile stands as outstanding (rule C3).
     const hasExpired = await requestExpiredRevocation(trx, lease.scopeId);
     const result = { ...reached, hasExpired };
@@ -237,6 +243,16 @@ async function wakeIn({ queues, log }: RecordDeps, scopeId: string, dueInMs: num
   await queues
     .enqueueWake(scopeId, dueInMs)
     .catch((error: unknown) => log.warn({ err: error, scopeId }, "wake not enqueued"));
+}
+
+/** An endpoint whose calls fail has its breaker; one that answers what is of no use is told of here. */
+async function raiseFailing(trx: Queryable, { endpoint }: Lease, error: unknown): Promise<void> {
+  await raiseFinding(trx, {
+    kind: FAILING_FINDING,
+    subject: endpoint,
+    severity: "warning",
+    message: `runs there fail again and again (last: ${describeError(error).message}): access there stays as it is; branchward doctor --endpoint ${endpoint} tells what it does`,
+  });
 }
 
 /** As for timers, the row is what counts. */
