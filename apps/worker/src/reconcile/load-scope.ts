@@ -32,6 +32,8 @@ export interface LoadedScope {
   readonly userNames: ReadonlyMap<UserId, string>;
   /** Groups bound here, those of incarnations merged into this one included: they go first (rule A5). */
   readonly knownGroups: readonly KnownGroup[];
+  /** Names that the record says these groups bear: what a run that was not recorded did to them is seen by it. */
+  readonly recordedNames: readonly string[];
   /** Groups of the same that may have been made: their POST had no answer (rule C6). */
   readonly intents: readonly KnownIntent[];
   readonly guards: Guards;
@@ -81,12 +83,16 @@ async function loadIn(
   const isRetired = (await findRetirementMode(trx, lease.endpoint)) !== undefined;
   const state = isRetired ? "deleted" : branch.state;
   const knownGroups: KnownGroup[] = [];
+  const recordedNames: string[] = [];
   const intents: KnownIntent[] = [];
   for (const one of [lease, ...merged]) {
     const incarnation = one.incarnationId as IncarnationId;
     for (const group of await listGroupBindings(trx, one.scopeId)) {
       const { groupId, ...intent } = group;
-      if (groupId !== null) knownGroups.push({ incarnation, entitlement: group.entitlement, groupId });
+      if (groupId !== null) {
+        knownGroups.push({ incarnation, entitlement: group.entitlement, groupId });
+        recordedNames.push(group.displayName);
+      }
       if (groupId === null || intent.sentMembers !== null) intents.push({ ...intent, incarnation });
     }
   }
@@ -109,6 +115,7 @@ async function loadIn(
     strictNames,
     userNames: new Map([...facts.users.byId].map(([userId, user]) => [userId, user.userName])),
     knownGroups,
+    recordedNames,
     intents,
     guards: active.policy.guards,
     isHeld: hold !== null,

@@ -79,6 +79,7 @@ export async function recordSync(deps: RecordDeps, finished: Finished): Promise<
   const due = listDue(finished, failures);
   const outcome: ScopeOutcome = { verdict, mismatches, failures, due, settledNames, ledgerDigest };
   const described = await describeChanges(deps.db, finished);
+  await lookAtNamesakes(deps, finished);
   const recorded = await deps.db.transaction().execute(async (trx) => {
     const settled = await settleScope(trx, lease, outcome);
     if (settled === undefined) return undefined;
@@ -105,17 +106,19 @@ export async function recordSync(deps: RecordDeps, finished: Finished): Promise<
   });
   if (!isEqual) for (const one of merged) await releaseLease(deps.db, one);
   if (recorded === undefined) deps.log.warn({ scopeId: lease.scopeId }, "lease lost; nothing recorded");
-  else {
-    await wakeIn(deps, lease.scopeId, recorded.dueInMs);
-    await lookAtNamesakes(deps, finished);
-  }
+  else await wakeIn(deps, lease.scopeId, recorded.dueInMs);
   return recorded === undefined ? undefined : { requested: recorded.requested, verdict };
 }
 
-/** Whoever took a suffix for want of a name takes the name now that it is free (rule A8). Their rows are locked alone. */
-async function lookAtNamesakes({ db, queues }: RecordDeps, { lease, result }: Finished): Promise<void> {
+/**
+ * Whoever took a suffix for want of a name takes the name now that it is free (rule A8). Their rows are locked alone, and
+ * before the run is recorded: once it is, nobody sees any more that the name was given up.
+ */
+async function lookAtNamesakes({ db, queues, log }: RecordDeps, { lease, result }: Finished): Promise<void> {
   for (const { id, endpoint } of await requestNamesakes(db, lease.endpoint, result.freedNames)) {
-    await queues.enqueueReconcile({ scopeId: id, endpoint, lane: "event" });
+    await queues
+      .enqueueReconcile({ scopeId: id, endpoint, lane: "event" })
+      .catch((error: unknown) => log.warn({ err: error, scopeId: id }, "enqueue failed; the sweeper will"));
   }
 }
 

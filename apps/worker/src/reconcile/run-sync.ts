@@ -121,6 +121,7 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
     undecided: listUndecided(run, collisions),
     freedNames: [
       ...listFreedNames(before, { read, effective, gone: plan.gone }),
+      ...listUnborne(run.scope.recordedNames, read),
       ...(run.lease.failures > 0 && judgement.verdict === "verified" ? listFreedBefore(run, read) : []),
     ],
     isFenced: run.endpoint.builtin,
@@ -154,13 +155,17 @@ function listUndecided({ lease }: SyncRun, collisions: readonly Collision[]): re
  * only now.
  */
 function listFreedBefore({ scope, endpoint }: SyncRun, read: readonly ActualGroup[]): readonly string[] {
-  const borne = new Set(read.map(({ displayName }) => displayName));
   const entitlements = new Set([...scope.desired.entitlements, ...scope.knownGroups].map((each) => each.entitlement));
   const names = [scope.branch.branch, ...scope.strictNames].flatMap((branch) =>
     [...entitlements].flatMap((entitlement) =>
       listDisplayNames(endpoint.displayName, { ...scope.branch, branch, entitlement }).slice(0, 1),
     ),
   );
+  return listUnborne(names, read);
+}
+
+function listUnborne(names: readonly string[], read: readonly ActualGroup[]): readonly string[] {
+  const borne = new Set(read.map(({ displayName }) => displayName));
   return names.filter((name) => !borne.has(name));
 }
 
