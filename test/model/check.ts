@@ -73,14 +73,14 @@ export interface Recorded {
   readonly syncs: readonly RecordedSync[];
   /** True when nothing else happened while it ran, and the endpoint told the truth when it was read. */
   readonly isHonest: boolean;
-  /** True when the worker's connection to the record was cut. */
-  readonly isCut: boolean;
+  /** True when the worker's connection to the record was cut, or the worker died. */
+  readonly isBroken: boolean;
 }
 
 /** What was recorded as verified is so. */
-export async function checkRecorded(play: Play, { syncs, isHonest, isCut }: Recorded): Promise<void> {
+export async function checkRecorded(play: Play, { syncs, isHonest, isBroken }: Recorded): Promise<void> {
   const internal = syncs.find(({ error }) => error?.code === "internal");
-  if (internal !== undefined && !isCut && !play.system.queue.isAway())
+  if (internal !== undefined && !isBroken && !play.system.queue.isAway())
     part(play, `a run of ${internal.name} failed here, not at the endpoint`);
   if (play.broken !== null) part(play, play.broken);
   if (play.unsafe !== null) part(play, play.unsafe);
@@ -165,9 +165,38 @@ function compare(play: Play, group: GroupAtEndpoint, { must, may }: Holders): st
   return missing.length > 0 ? `${missing.join(", ")} must be in ${group.displayName}` : null;
 }
 
+interface LedgerRow {
+  readonly group: string;
+  readonly member: string;
+  readonly isVerified: boolean;
+}
+
+/** The ledger says of every member that is there that they are, as a read proved, and of nobody else. */
+async function checkLedger(play: Play, endpoint: ModelEndpoint): Promise<void> {
+  const { rows } = await play.system.pool.query<LedgerRow>(
+    `select 'branchward:' || scopes.incarnation_id || ':' || entitlement as group, member, verified_at is not null as "isVerified"
+     from ledger_entries join scopes on scopes.id = scope_id where scopes.endpoint = $1 and ended_at is null`,
+    [endpoint.traits.name],
+  );
+  const groups = await endpoint.listGroups();
+  const there = new Set(
+    groups.flatMap(({ externalId = "", members }) => members.map((userId) => `${externalId} ${userId}`)),
+  );
+  const keyOf = ({ group, member }: LedgerRow) => `${group} ${endpoint.userOf(member)}`;
+  const told = new Set(rows.filter(({ isVerified }) => isVerified).map(keyOf));
+  const [untold] = there.difference(told);
+  const [untrue] = rows.map(keyOf).filter((key) => !there.has(key));
+  const at = endpoint.traits.name;
+  if (untold !== undefined) part(play, `at the end the ledger does not say that ${untold} is proved at ${at}`);
+  if (untrue !== undefined) part(play, `at the end the ledger says that ${untrue} is at ${at}`);
+}
+
 /** The end: every branch has its groups with whom the rules say, and nobody is in any other. */
 export async function checkFinal(play: Play): Promise<void> {
-  for (const endpoint of play.system.endpoints) await checkFinalAt(play, endpoint);
+  for (const endpoint of play.system.endpoints) {
+    await checkFinalAt(play, endpoint);
+    await checkLedger(play, endpoint);
+  }
   await checkKept(play);
 }
 

@@ -1,6 +1,6 @@
 /** What a schedule is made of, and how schedules are drawn. A command that makes no sense where it stands does nothing. */
 import fc from "fast-check";
-import { type CutAt, CUTS } from "./cuts.ts";
+import { type BreakAt, BREAKS } from "./breaks.ts";
 import { FAULTS, type FaultAt } from "./endpoint.ts";
 import { NAMES, type Name, POLICIES } from "./oracle/policy.ts";
 
@@ -42,8 +42,10 @@ export type Command =
   | { readonly do: "deactivate" | "reactivate" | "deleteUser" | "addUser" | "renameUser"; readonly person: Person }
   | { readonly do: "renameTeam" | "deleteTeam" | "addTeam"; readonly team: Team }
   | { readonly do: "pass"; readonly ms: number }
-  | { readonly do: "run"; readonly index: number; readonly faults: readonly FaultAt[]; readonly cut?: CutAt }
+  | { readonly do: "run"; readonly index: number; readonly faults: readonly FaultAt[] }
   | { readonly do: "resume" | "kill"; readonly index: number }
+  /** Whoever comes to that point next, a run or somebody who asks: receiver, directory, fan-out, worker, sweeper. */
+  | { readonly do: "break"; readonly at: BreakAt }
   | { readonly do: "sweep" | "wipe" | "away" | "back" }
   /** By `okta`, who may have caused it, or another; `isOld`: a plan as it was shown once. */
   | { readonly do: "approve"; readonly index: number; readonly by: "boss" | "okta"; readonly isOld: boolean }
@@ -76,8 +78,8 @@ const faults = fc.oneof(
   { weight: 3, arbitrary: fc.constant([]) },
   { weight: 2, arbitrary: fc.array(faultAt, { minLength: 1, maxLength: 2 }) },
 );
-/** Most runs make some forty statements. */
-const cut: fc.Arbitrary<CutAt> = fc.record({ statement: fc.nat(45), cut: fc.constantFrom(...CUTS) });
+/** A run has some ten points, a delivery two. */
+const breakAt: fc.Arbitrary<BreakAt> = fc.record({ point: fc.nat(15), how: fc.constantFrom(...BREAKS) });
 const passing = fc.constantFrom(900, 5_000, 20_000, 31_000, 61_000, 11 * 60_000, 61 * 60_000);
 
 const ofServer: fc.Arbitrary<Command> = fc.oneof(
@@ -116,7 +118,7 @@ const ofDirectory: fc.Arbitrary<Command> = fc.oneof(
 
 const ofWorker: fc.Arbitrary<Command> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant("run"), index, faults }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("run"), index, faults: fc.constant([]), cut }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("break"), at: breakAt }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("resume", "kill"), index }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("sweep", "wipe", "away", "back") }) },
 );

@@ -15,6 +15,7 @@ const HORIZON_MS = 6 * 60_000;
 /** Ends the schedule and compares. @throws {Parting} */
 export async function finish(play: Play): Promise<void> {
   const { system, history } = play;
+  system.breaks.disarm();
   if (play.schedule.areResumed) while (play.standing.length > 0) await resumeRun(play, 0);
   else play.dead.push(...play.standing.splice(0));
   system.queue.setAway(false);
@@ -55,7 +56,7 @@ async function runAll(play: Play): Promise<void> {
   for (let count = 0; count < MAX_JOBS; count += 1) {
     const job = play.system.queue.take(0);
     if (job === undefined) return;
-    await runJob(play, job, { faults: [] });
+    await runJob(play, job);
   }
   part(play, "at the end jobs ask for each other without a pause");
 }

@@ -34,7 +34,9 @@ export function describeModel(where: string, setting: Setting): void {
     it(
       "never gives what nothing allowed, loses nothing, and ends with exactly what the rules say",
       async () => {
-        const property = fc.asyncProperty(schedules(MAX_COMMANDS), (schedule) => runSchedule(context.system, schedule));
+        const property = fc.asyncProperty(schedules(MAX_COMMANDS), async (schedule) => {
+          await runSchedule(context.system, schedule);
+        });
         const found = await fc.check(property, {
           numRuns,
           examples: EXAMPLES.map((each) => [each]),

@@ -1,6 +1,7 @@
 /** The identity provider's side: real requests, and the same in the oracle. */
 import type { Command, Person, Team } from "./commands.ts";
 import { bindReferences, deleteGroup, type World } from "./oracle/world.ts";
+import { insist } from "./play.ts";
 import type { ModelSystem } from "./system.ts";
 
 const GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group";
@@ -35,6 +36,7 @@ export interface ModelDirectory {
 interface DirectoryDeps {
   readonly system: ModelSystem;
   readonly world: World;
+  readonly lines: string[];
 }
 
 interface State extends DirectoryDeps {
@@ -88,8 +90,10 @@ async function apply(state: State, command: DirectoryCommand): Promise<void> {
   }
 }
 
-async function patch({ system }: State, path: string, operation: object): Promise<void> {
-  await system.provision("PATCH", path, { schemas: [PATCH], Operations: [operation] });
+/** An identity provider that had no answer asks again. */
+async function patch(state: State, path: string, operation: object): Promise<void> {
+  const body = { schemas: [PATCH], Operations: [operation] };
+  await insist(state, () => state.system.provision("PATCH", path, body));
 }
 
 async function addUser({ system, world, people }: State, person: string): Promise<void> {
@@ -99,10 +103,11 @@ async function addUser({ system, world, people }: State, person: string): Promis
   for (const endpoint of system.endpoints) await endpoint.addAccount(id, person);
 }
 
-async function deleteUser({ system, world, people }: State, person: string): Promise<void> {
+async function deleteUser(state: State, person: string): Promise<void> {
+  const { system, world, people } = state;
   const id = people.get(person);
   if (id === undefined) return;
-  await system.provision("DELETE", `/Users/${id}`);
+  await insist(state, () => system.provision("DELETE", `/Users/${id}`));
   people.delete(person);
   if (world.users.get(id)?.active === true) world.departures.set(id, world.now);
   world.users.delete(id);
@@ -156,16 +161,16 @@ async function setMember(state: State, { do: what, team, member }: Membership): 
 async function changeTeam(state: State, what: "renameTeam" | "deleteTeam" | "addTeam", team: Team): Promise<void> {
   const { system, world, teams, people } = state;
   // Which group of a name is bound depends on when the fan-out looks.
-  await system.readChanges();
+  await insist(state, () => system.readChanges());
   const id = teams.get(team);
   if (what === "addTeam" && id === undefined) await addTeam(state, team, [people.get("zed") ?? ""]);
   if (what === "deleteTeam" && id !== undefined) {
-    await system.provision("DELETE", `/Groups/${id}`);
+    await insist(state, () => system.provision("DELETE", `/Groups/${id}`));
     deleteGroup(world, id);
     teams.delete(team);
   }
   if (what === "renameTeam" && id !== undefined) await renameTeam(state, team, id);
-  await system.readChanges();
+  await insist(state, () => system.readChanges());
   bindReferences(world);
 }
 

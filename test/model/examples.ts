@@ -8,12 +8,12 @@ function example(...commands: readonly Command[]): Schedule {
   return { hasClock: false, areResumed: false, commands };
 }
 
-function runs(count: number): readonly Command[] {
+export function runs(count: number): readonly Command[] {
   return Array.from({ length: count }, () => ({ do: "run", index: 0, faults: [] }));
 }
 
 /** Bea and cal hold push on main, and a run has proved it. */
-const GIVEN: readonly Command[] = [{ do: "create", name: "main", like: null, telling: "once" }, ...runs(3)];
+export const GIVEN: readonly Command[] = [{ do: "create", name: "main", like: null, telling: "once" }, ...runs(3)];
 
 const SEEN_TO: readonly Command[] = runs(3);
 

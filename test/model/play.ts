@@ -60,3 +60,33 @@ export async function pass({ world, system }: Play, ms: number): Promise<void> {
   world.now += ms;
   await system.clock.set(world.now);
 }
+
+type Broken = Pick<Play, "system" | "lines">;
+
+/** Whether something broke since this was last asked; told with the history. */
+export function noteStruck({ system, lines }: Broken): boolean {
+  const struck = system.breaks.takeStruck();
+  if (struck !== null) lines.push(`(broken: ${struck})`);
+  return struck !== null;
+}
+
+/** Does as a process what comes round again should it break. @returns undefined where it broke */
+export async function mayBreak<T>(play: Broken, doing: () => Promise<T>): Promise<T | undefined> {
+  try {
+    const ending = await play.system.breaks.asProcess(doing);
+    noteStruck(play);
+    return ending.isDead ? undefined : ending.value;
+  } catch (error) {
+    if (!noteStruck(play)) throw error;
+    return undefined;
+  }
+}
+
+/** Does what somebody asks for who had no answer where it broke, and asks again. */
+export async function insist<T>(play: Broken, doing: () => Promise<T>): Promise<T> {
+  const state = { value: undefined as { readonly it: T } | undefined };
+  await mayBreak(play, async () => {
+    state.value = { it: await doing() };
+  });
+  return state.value === undefined ? doing() : state.value.it;
+}

@@ -2,45 +2,36 @@
 import { setImmediate } from "node:timers/promises";
 import { AppError } from "@branchward/core";
 import { checkRecorded } from "./check.ts";
-import type { CutAt } from "./cuts.ts";
 import type { FaultAt } from "./endpoint.ts";
-import { type Play, part } from "./play.ts";
+import { noteStruck, part, type Play } from "./play.ts";
 import type { Job } from "./queue.ts";
 
 const ATTEMPTS = 3;
 
-/** What goes wrong in a run. */
-export interface Trouble {
-  readonly faults: readonly FaultAt[];
-  readonly cut?: CutAt | undefined;
-}
-
-/** Does the job until it ends or stands still. */
-export async function runJob(play: Play, job: Job, { faults, cut }: Trouble): Promise<void> {
+/** Does the job until it ends, dies or stands still. */
+export async function runJob(play: Play, job: Job, faults: readonly FaultAt[] = []): Promise<void> {
   const { system, watch } = play;
   play.runs.count += 1;
   const name = `run-${play.runs.count}`;
   play.runs.startedAt.set(name, play.world.now);
-  const told = [
-    ...faults.map(({ call, fault }) => `${fault} at call ${call}`),
-    ...(cut === undefined ? [] : [`${cut.cut} at statement ${cut.statement}`]),
-  ];
+  const told = faults.map(({ call, fault }) => `${fault} at call ${call}`);
   play.lines.push(`${name}: ${await describe(play, job)}${told.length === 0 ? "" : ` with ${told.join(", ")}`}`);
   for (const endpoint of system.endpoints) endpoint.script(name, faults);
   await watch.begin();
-  const state = { isDone: false };
-  system.cuts.arm(cut);
-  const done = perform(play, job, name).finally(() => {
-    state.isDone = true;
-  });
+  const state = { hasEnded: false, isDead: false };
+  const done = system.breaks
+    .asProcess(() => perform(play, job, name))
+    .then(({ isDead }) => {
+      Object.assign(state, { hasEnded: true, isDead });
+    });
   await Promise.race([done, ...system.endpoints.map((endpoint) => endpoint.paused(name))]);
-  if (!state.isDone) {
-    await letOthersSettle(play);
+  if (state.isDead || !state.hasEnded) await letOthersSettle(play);
+  if (!state.hasEnded) {
     play.lines.push(`${name} stands still`);
     play.standing.push({ name, done });
     play.needsLook = true;
   }
-  await endStep(play, state.isDone);
+  await endStep(play, state.hasEnded && !state.isDead);
 }
 
 /** Lets a run that stands still go on. */
@@ -79,8 +70,8 @@ async function letOthersSettle({ system }: Play): Promise<void> {
 }
 
 async function endStep(play: Play, isWhole: boolean): Promise<void> {
-  const isCut = play.system.cuts.disarm();
-  if (isCut && play.broken?.startsWith(FAILED) === true) play.broken = null;
+  const isBroken = noteStruck(play);
+  if (isBroken && play.broken?.startsWith(FAILED) === true) play.broken = null;
   const struck = play.system.endpoints.flatMap((endpoint) => endpoint.takeStruck());
   if (struck.some((fault) => fault === "deaf" || fault === "stale")) play.needsLook = true;
   if (struck.some((fault) => fault === "deaf" || fault === "stale" || fault === "lag")) play.hasHidden = true;
@@ -89,7 +80,7 @@ async function endStep(play: Play, isWhole: boolean): Promise<void> {
   if (thief !== undefined)
     part(play, `a run recorded ${thief.verdict} under token ${thief.token}, which another had taken`);
   const isHonest = isWhole && !struck.includes("stale") && !struck.includes("lag");
-  await checkRecorded(play, { syncs, isHonest, isCut });
+  await checkRecorded(play, { syncs, isHonest, isBroken });
 }
 
 const FAILED = "a job failed";

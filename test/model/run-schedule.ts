@@ -9,7 +9,7 @@ import { POLICIES, toPolicyText } from "./oracle/policy.ts";
 import { createRemovals } from "./oracle/removals.ts";
 import { createSafety } from "./oracle/safety.ts";
 import { checkOut, createWorld } from "./oracle/world.ts";
-import { part, pass, type Play } from "./play.ts";
+import { insist, mayBreak, part, pass, type Play } from "./play.ts";
 import { createRecordWatch } from "./record-watch.ts";
 import { killRun, letGo, resumeRun, runJob } from "./run-job.ts";
 import type { ModelSystem } from "./system.ts";
@@ -17,8 +17,8 @@ import type { ModelSystem } from "./system.ts";
 /** Past any real time, so that no id or time of the machine is younger. */
 const START_MS = Date.UTC(2030, 0, 1);
 
-/** @throws {Parting} where code and rules part */
-export async function runSchedule(system: ModelSystem, schedule: Schedule): Promise<void> {
+/** @returns the history, as it is told where code and rules part. @throws {Parting} where they do */
+export async function runSchedule(system: ModelSystem, schedule: Schedule): Promise<readonly string[]> {
   const play = await begin(system, schedule);
   try {
     for (const command of schedule.commands) {
@@ -30,6 +30,7 @@ export async function runSchedule(system: ModelSystem, schedule: Schedule): Prom
       if (play.broken !== null) part(play, play.broken);
     }
     await finish(play);
+    return play.lines;
   } finally {
     // Whoever stands still ends with the schedule, and may not reach into the next.
     for (const run of [...play.standing, ...play.dead]) {
@@ -57,7 +58,8 @@ async function begin(system: ModelSystem, schedule: Schedule): Promise<Play> {
     world,
     safety,
     hasClock: schedule.hasClock,
-    deliver: async (meaning, key) => void acknowledged.push(await system.deliver(meaning, key)),
+    deliver: async (meaning, key) =>
+      void acknowledged.push(await insist({ system, lines }, () => system.deliver(meaning, key))),
     onRename: (name) => {
       const places = endpoints.map((endpoint) => ({ endpoint, name }));
       return watch.startNarrowing(
@@ -78,7 +80,7 @@ async function begin(system: ModelSystem, schedule: Schedule): Promise<Play> {
     history,
     lines,
     acknowledged,
-    directory: createModelDirectory({ system, world }),
+    directory: createModelDirectory({ system, world, lines }),
     standing: [],
     dead: [],
     meddled: new Set(),
@@ -96,7 +98,8 @@ async function begin(system: ModelSystem, schedule: Schedule): Promise<Play> {
 async function activate(play: Play, index: number): Promise<void> {
   const policy = POLICIES[index];
   if (policy === undefined) return;
-  const isActive = await play.system.activate(toPolicyText(policy, play.system.setting));
+  const text = toPolicyText(policy, play.system.setting);
+  const isActive = await insist(play, () => play.system.activate(text));
   play.lines.push(isActive ? `activate policy ${index}` : `policy ${index} waits for an approval`);
   if (isActive) putInForce(play, policy);
 }
@@ -123,8 +126,10 @@ async function apply(play: Play, command: Command): Promise<void> {
       return pass(play, command.ms);
     case "run": {
       const job = system.queue.take(command.index);
-      return job === undefined ? undefined : runJob(play, job, command);
+      return job === undefined ? undefined : runJob(play, job, command.faults);
     }
+    case "break":
+      return system.breaks.arm(command.at);
     case "resume":
       return resumeRun(play, command.index);
     case "kill":
@@ -148,9 +153,9 @@ async function changeQueue(play: Play, what: "sweep" | "wipe" | "away" | "back")
   play.lines.push(`the queue: ${what}`);
   const { queue } = play.system;
   if (what === "wipe") queue.wipe();
-  else if (what === "sweep") await play.system.sweep();
+  else if (what === "sweep") await mayBreak(play, () => play.system.sweep());
   else queue.setAway(what === "away");
-  await checkRecorded(play, { syncs: [], isHonest: false, isCut: false });
+  await checkRecorded(play, { syncs: [], isHonest: false, isBroken: false });
 }
 
 /** A working copy says where it is; from whom the directory does not know, or no longer, it means nobody. */
