@@ -1,15 +1,9 @@
 /** What a delivery does to the registry, to checkouts and to the scopes, in the transaction that records it. */
-import {
-  type BranchEvent,
-  decideRegistry,
-  type Incarnation,
-  type IncarnationId,
-  type NormalizedDelivery,
-  type RegistryDecision,
-} from "@branchward/core";
+import { type BranchEvent, type Incarnation, type NormalizedDelivery, type RegistryDecision } from "@branchward/core";
 import type { Logger } from "@branchward/runtime";
 import {
   type ActivePolicy,
+  type ActivePolicyVersion,
   type AskedScope,
   type ActorResolution,
   addStrictName,
@@ -18,14 +12,11 @@ import {
   endCheckoutsOf,
   ensurePolicyScopes,
   expireGrantsOf,
-  findHead,
   insertBranchEvents,
   type JoinedSources,
-  listBornOrEndedSince,
   listLiveBranchesOf,
   listLiveByNames,
   listPolicyEndpoints,
-  lockPairings,
   lockPolicyAndNames,
   markReferencesStale,
   moveCheckout,
@@ -42,9 +33,8 @@ import {
   requestStaleScopesOf,
   saveIncarnations,
 } from "@branchward/store";
-import { uuidv7 } from "uuidv7";
+import { decideDelivery } from "./decide-delivery.ts";
 import { followLineage } from "./follow-lineage.ts";
-import { listPlainlyPushed } from "./plain-pushes.ts";
 import type { Source } from "./receive-delivery.ts";
 
 export interface ApplyDeps {
@@ -105,18 +95,39 @@ export interface Asked {
   readonly toLookUp: string | null;
 }
 
-/** Applies a delivery; what it asks for is to be enqueued once the transaction is committed. */
-export async function applyDelivery(trx: Queryable, deps: ApplyDeps, accepted: Accepted): Promise<Asked> {
+/** What of the record a delivery is applied to, locked. */
+export interface Known {
+  readonly live: readonly Incarnation[];
+  readonly policy: ActivePolicyVersion | undefined;
+}
+
+/** Locks the names that a delivery tells of, and reads what is known of them. Its statements can travel with those before. */
+export async function lockAndRead(
+  trx: Queryable,
+  deps: ApplyDeps,
+  told: Pick<Accepted, "source" | "delivery" | "repository">,
+): Promise<Known> {
+  const names = refuseChanges(deps, told) === null ? listNames(told.delivery) : [];
+  const [, live, policy] = await Promise.all([
+    lockPolicyAndNames(trx, told.repository.id, names),
+    listLiveByNames(trx, told.repository.id, names),
+    deps.activePolicy.find(trx),
+  ]);
+  return { live, policy };
+}
+
+/** Applies a delivery to what `lockAndRead` found; what it asks for is to be enqueued once the transaction is committed. */
+export async function applyDelivery(trx: Queryable, deps: ApplyDeps, accepted: Accepted, known: Known): Promise<Asked> {
   const { repository } = accepted;
-  const refusal = refuseChanges(deps, accepted);
-  await lockPolicyAndNames(trx, repository.id, refusal === null ? listNames(accepted.delivery) : []);
-  const registry = await applyChanges(trx, deps, accepted, refusal);
+  const registry = await applyChanges(trx, deps, accepted, known.live);
   const checkout = await applyCheckout(trx, accepted);
   const events = [...registry.events, ...checkout.events, ...(accepted.replay?.stale ?? [])];
-  await insertBranchEvents(trx, accepted.deliveryId, events, accepted.replay?.id);
-  const renamed = repository.isRenamed ? await applyNewLabel(trx, deps, repository) : [];
+  const renamed = repository.isRenamed ? await applyNewLabel(trx, deps, repository, known.policy) : [];
   const reasons = new Map([...renamed, ...checkout.touched, ...registry.touched]);
-  const touched = await requestBranches(trx, await toRequests(trx, deps, { repository, registry, reasons }));
+  const [, touched] = await Promise.all([
+    insertBranchEvents(trx, accepted.deliveryId, events, accepted.replay?.id),
+    requestBranches(trx, toRequests(deps, { repository, registry, reasons, policy: known.policy })),
+  ]);
   const audited = checkout.seen === null ? [] : await requestStaleScopesOf(trx, checkout.seen, deps.minAuditIntervalMs);
   const requested = [...touched, ...audited.map((scope) => ({ ...scope, isCovered: false, restMs: 0 }))];
   await markReferencesStale(
@@ -138,8 +149,8 @@ async function applyNewLabel(
   trx: Queryable,
   deps: ApplyDeps,
   repository: Repository,
+  policy: ActivePolicyVersion | undefined,
 ): Promise<readonly (readonly [id: string, reason: string])[]> {
-  const policy = await deps.activePolicy.find(trx);
   const branches = await listLiveBranchesOf(trx, repository.id);
   for (const incarnation of branches) {
     await ensurePolicyScopes(trx, policy, { repository: repository.name, incarnation, endpoints: deps.endpoints });
@@ -152,15 +163,11 @@ interface Requesting {
   readonly repository: Repository;
   readonly registry: Effects;
   readonly reasons: ReadonlyMap<string, string>;
+  readonly policy: ActivePolicyVersion | undefined;
 }
 
 /** The scopes that changed branches must have, and the branches to look at again. */
-async function toRequests(
-  trx: Queryable,
-  deps: ApplyDeps,
-  { repository, registry, reasons }: Requesting,
-): Promise<readonly BranchRequest[]> {
-  const policy = registry.incarnations.length > 0 ? await deps.activePolicy.find(trx) : undefined;
+function toRequests(deps: ApplyDeps, { repository, registry, reasons, policy }: Requesting): readonly BranchRequest[] {
   const changed = new Map(registry.incarnations.map((incarnation) => [incarnation.id as string, incarnation]));
   const others = [...reasons.keys()].filter((id) => !changed.has(id));
   const isPlainPush = (id: string) => registry.plainlyPushed.has(id) && !repository.isRenamed;
@@ -204,12 +211,13 @@ async function applyChanges(
   trx: Queryable,
   deps: ApplyDeps,
   accepted: Accepted,
-  refusal: string | null,
+  live: readonly Incarnation[],
 ): Promise<Effects> {
   const { delivery } = accepted;
+  const refusal = refuseChanges(deps, accepted);
   if (delivery.changes.length + delivery.sightings.length + delivery.queued.length === 0) return NO_EFFECTS;
   if (refusal !== null) return { ...NO_EFFECTS, events: delivery.changes.map((change) => toClaim(change, refusal)) };
-  const { decision, plainlyPushed } = await decide(trx, deps, accepted);
+  const { decision, plainlyPushed } = await decideDelivery(trx, { ...deps, live }, accepted);
   await saveIncarnations(trx, accepted.repository.id, decision.incarnations);
   for (const rename of decision.renames) {
     await addStrictName(trx, rename.incarnation, rename.from);
@@ -231,11 +239,13 @@ async function applyChanges(
 }
 
 /** Only evidence of a server that may tell of refs, and that is the repository's authority, changes the registry (rules A1, A2). */
-function refuseChanges(deps: ApplyDeps, accepted: Accepted): string | null {
-  const { source } = accepted;
-  if (accepted.delivery.site === "client") return "client-claim";
+function refuseChanges(
+  deps: ApplyDeps,
+  { source, delivery, repository }: Pick<Accepted, "source" | "delivery" | "repository">,
+): string | null {
+  if (delivery.site === "client") return "client-claim";
   if (!source.may.includes("refs")) return "claim";
-  return deps.isAuthority(source.name, accepted.repository.name) ? null : "not-authority";
+  return deps.isAuthority(source.name, repository.name) ? null : "not-authority";
 }
 
 function toClaim(change: NormalizedDelivery["changes"][number], note: string): RecordedEvent {
@@ -250,83 +260,6 @@ export function listNames({ changes, sightings, queued, renames }: NormalizedDel
     { refType, name: to },
   ]);
   return [...changes, ...sightings, ...queued, ...renamed];
-}
-
-interface Decided {
-  readonly decision: RegistryDecision;
-  readonly plainlyPushed: ReadonlySet<string>;
-}
-
-async function decide(trx: Queryable, deps: ApplyDeps, told: Accepted): Promise<Decided> {
-  const live = await listLiveByNames(trx, told.repository.id, listNames(told.delivery));
-  const accepted = { ...told, delivery: await withoutKnownHeads(trx, told.delivery, live) };
-  const decision = mayPair(accepted.delivery, live)
-    ? await decideWithPairs(trx, deps, accepted, live)
-    : decideWith(deps, accepted, live);
-  return { decision, plainlyPushed: listPlainlyPushed(decision, live) };
-}
-
-async function decideWithPairs(
-  trx: Queryable,
-  deps: ApplyDeps,
-  accepted: Accepted,
-  live: readonly Incarnation[],
-): Promise<RegistryDecision> {
-  const { delivery, repository, receivedAt } = accepted;
-  await lockPairings(trx, repository.id, toPairingKeys(delivery, live));
-  const since = new Date(receivedAt.getTime() - deps.pairingWindowMs);
-  const recent = await listBornOrEndedSince(trx, repository.id, since);
-  const known = new Map([...live, ...recent].map((incarnation) => [incarnation.id, incarnation]));
-  return decideWith(deps, accepted, [...known.values()]);
-}
-
-/** A queue's group is told of by several events: the first says what is to be reached for it. */
-async function withoutKnownHeads(
-  trx: Queryable,
-  delivery: NormalizedDelivery,
-  live: readonly Incarnation[],
-): Promise<NormalizedDelivery> {
-  const queued: NormalizedDelivery["queued"][number][] = [];
-  for (const candidate of delivery.queued) {
-    const base = findNamed(live, candidate);
-    if (base === undefined || (await findHead(trx, base.id, candidate.head)) === undefined) queued.push(candidate);
-  }
-  return { ...delivery, queued };
-}
-
-function findNamed(incarnations: readonly Incarnation[], { refType, name }: BranchName): Incarnation | undefined {
-  return incarnations.find((incarnation) => incarnation.refType === refType && incarnation.name === name);
-}
-
-function decideWith(deps: ApplyDeps, accepted: Accepted, incarnations: readonly Incarnation[]): RegistryDecision {
-  return decideRegistry({
-    incarnations,
-    delivery: accepted.delivery,
-    receivedAt: accepted.receivedAt,
-    pairingWindowMs: deps.pairingWindowMs,
-    newId: () => uuidv7() as IncarnationId,
-  });
-}
-
-/** A push to a branch that has a known head can be no half of a rename, nor can the sight of what is known. What ended lately is wanted for a base that is not known, too. */
-function mayPair(delivery: NormalizedDelivery, live: readonly Incarnation[]): boolean {
-  const findKnown = (branch: BranchName) => findNamed(live, branch);
-  const isTold = delivery.changes.some((change) => {
-    if (change.kind !== "push" || change.closed) return true;
-    const known = findKnown(change);
-    return known === undefined || known.head === null || known.suspect;
-  });
-  return (
-    isTold ||
-    delivery.sightings.some((sighting) => (findKnown(sighting)?.head ?? null) !== sighting.head) ||
-    delivery.queued.some((candidate) => findKnown(candidate) === undefined)
-  );
-}
-
-function toPairingKeys(delivery: NormalizedDelivery, live: readonly Incarnation[]): readonly string[] {
-  const revisions = delivery.changes.flatMap(({ before, after }) => [before, after]);
-  const heads = live.map((incarnation) => incarnation.head);
-  return [...new Set([...revisions, ...heads, delivery.groupKey])].filter((key): key is string => key !== null);
 }
 
 function toReasons(decision: RegistryDecision): ReadonlyMap<string, string> {

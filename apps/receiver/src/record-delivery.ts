@@ -13,9 +13,10 @@ import {
   type Queryable,
   resolveActor,
   resolveRepository,
+  transact,
 } from "@branchward/store";
 import { uuidv7 } from "uuidv7";
-import { type ApplyDeps, applyDelivery, type Asked } from "./apply-delivery.ts";
+import { type ApplyDeps, applyDelivery, type Asked, lockAndRead } from "./apply-delivery.ts";
 import type { Receipt, Source } from "./receive-delivery.ts";
 
 export interface RecordDeps extends ApplyDeps {
@@ -41,7 +42,7 @@ export type RecordDelivery = (input: RecordInput) => Promise<Receipt>;
 export function createRecordDelivery(deps: RecordDeps): RecordDelivery {
   const followUp = createFollowUp(deps);
   return async (input) => {
-    const { receipt, asked } = await deps.db.transaction().execute((trx) => recordIn(trx, deps, input));
+    const { receipt, asked } = await transact(deps.db, (trx) => recordIn(trx, deps, input));
     followUp(asked);
     return receipt;
   };
@@ -95,40 +96,38 @@ async function recordIn(
   input: RecordInput,
 ): Promise<{ readonly receipt: Receipt; readonly asked: Asked }> {
   const { delivery, source } = input;
-  const repository =
-    delivery.ignored === null && delivery.repository !== null
-      ? await resolveRepository(trx, source.name, delivery.repository, deps.joined)
-      : null;
-  const resolution = repository === null ? null : await resolveDeliveryActor(trx, input);
+  const claim = delivery.ignored === null ? delivery.repository : null;
+  const [repository, resolution] =
+    claim === null
+      ? [null, null]
+      : await Promise.all([resolveRepository(trx, source.name, claim, deps.joined), resolveDeliveryActor(trx, input)]);
   const id = uuidv7();
-  const inserted = await insertDelivery(trx, {
-    id,
-    source: source.name,
-    deliveryKey: input.deliveryKey,
-    bodyDigest: input.bodyDigest,
-    event: delivery.event,
-    outcome: repository === null ? "ignored" : "accepted",
-    note: delivery.ignored,
-    repositoryId: repository?.id ?? null,
-    actor: delivery.actor?.key ?? null,
-    headers: input.headers,
-    body: input.body,
-    occurredAt: delivery.occurredAt,
-    userId: resolution?.userId ?? null,
-    tokenId: input.agent?.tokenId ?? null,
-  });
+  const [inserted, known] = await Promise.all([
+    insertDelivery(trx, {
+      id,
+      source: source.name,
+      deliveryKey: input.deliveryKey,
+      bodyDigest: input.bodyDigest,
+      event: delivery.event,
+      outcome: repository === null ? "ignored" : "accepted",
+      note: delivery.ignored,
+      repositoryId: repository?.id ?? null,
+      actor: delivery.actor?.key ?? null,
+      headers: input.headers,
+      body: input.body,
+      occurredAt: delivery.occurredAt,
+      userId: resolution?.userId ?? null,
+      tokenId: input.agent?.tokenId ?? null,
+    }),
+    // Behind the delivery: whoever waits there for a twin holds no lock that the twin wants.
+    repository === null ? null : lockAndRead(trx, deps, { source, delivery, repository }),
+  ]);
   if (inserted.duplicate) return { receipt: { delivery: inserted.id, duplicate: true }, asked: NOTHING_ASKED };
   const receipt = { delivery: id, duplicate: false };
-  if (repository === null) return { receipt, asked: NOTHING_ASKED };
-  const asked = await applyDelivery(trx, deps, {
-    source,
-    delivery,
-    repository,
-    deliveryId: id,
-    receivedAt: inserted.receivedAt,
-    resolution,
-  });
-  return { receipt, asked };
+  if (repository === null || known === null) return { receipt, asked: NOTHING_ASKED };
+  const { receivedAt } = inserted;
+  const accepted = { source, delivery, repository, deliveryId: id, receivedAt, resolution };
+  return { receipt, asked: await applyDelivery(trx, deps, accepted, known) };
 }
 
 /** Whom the actor of a delivery means: the device's user, else by the source's identity rule and the links (rule B5). */

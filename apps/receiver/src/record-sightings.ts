@@ -11,7 +11,7 @@ import {
   resolveRepository,
 } from "@branchward/store";
 import { uuidv7 } from "uuidv7";
-import { applyDelivery, type Asked, type Accepted } from "./apply-delivery.ts";
+import { applyDelivery, type Asked, type Accepted, lockAndRead } from "./apply-delivery.ts";
 import { createFollowUp, type RecordDeps } from "./record-delivery.ts";
 
 /** The event under which it is recorded. */
@@ -103,14 +103,8 @@ async function recordIn(
   });
   if (inserted.duplicate) return { asked: null, skipped };
   const { receivedAt } = inserted;
-  const asked = await applyDelivery(trx, deps, {
-    source,
-    delivery,
-    repository,
-    deliveryId: id,
-    receivedAt,
-    resolution: null,
-  });
+  const accepted = { source, delivery, repository, deliveryId: id, receivedAt, resolution: null };
+  const asked = await applyDelivery(trx, deps, accepted, await lockAndRead(trx, deps, accepted));
   return { asked, skipped };
 }
 

@@ -17,7 +17,7 @@ import {
   setDeliveryOutcome,
   setReplayScopes,
 } from "@branchward/store";
-import { applyDelivery, type Asked, listNames, type RecordedEvent } from "./apply-delivery.ts";
+import { applyDelivery, type Asked, listNames, lockAndRead, type RecordedEvent } from "./apply-delivery.ts";
 import { bindToAgent, type Source } from "./receive-delivery.ts";
 import { createFollowUp, type RecordDeps, resolveDeliveryActor } from "./record-delivery.ts";
 import { LOOK_UP } from "./record-sightings.ts";
@@ -104,7 +104,7 @@ async function replayIn(trx: Queryable, deps: ReplayDeps, replaying: Replaying):
   await setDeliveryOutcome(trx, deliveryId, { ...meaning, repositoryId: repository?.id ?? null });
   if (repository === null) return { receipt: { replay, duplicate: false }, asked: null };
   const fresh = await withoutStale(trx, replaying, repository.id);
-  const asked = await applyDelivery(trx, deps, {
+  const accepted = {
     source,
     delivery: fresh.delivery,
     repository,
@@ -112,7 +112,8 @@ async function replayIn(trx: Queryable, deps: ReplayDeps, replaying: Replaying):
     receivedAt: stored.receivedAt,
     resolution: await resolveDeliveryActor(trx, { ...replaying, delivery: fresh.delivery }),
     replay: { id, stale: fresh.stale },
-  });
+  };
+  const asked = await applyDelivery(trx, deps, accepted, await lockAndRead(trx, deps, accepted));
   const scopes = asked.scopes.length;
   await setReplayScopes(trx, id, scopes);
   return { receipt: { replay: { ...replay, scopes }, duplicate: false }, asked };

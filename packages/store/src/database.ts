@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, type Transaction } from "kysely";
 import pg from "pg";
+import { BatchedSocket } from "./batched-socket.ts";
 import { withPreparedStatements } from "./prepared-statements.ts";
 import type { Tables } from "./tables.ts";
 
@@ -44,6 +45,9 @@ export function connectDatabase({ url, max, onError }: ConnectOptions): Database
     statement_timeout: 15_000,
     idle_in_transaction_session_timeout: 10_000,
     application_name: "branchward",
+    stream: () => new BatchedSocket(),
+    // Statements are sent without waiting for the answers to those before them; whoever depends on an answer awaits it.
+    pipeline: true,
   });
   const state = { closing: false };
   // On the way down the server may end connections first.

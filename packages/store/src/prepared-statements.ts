@@ -3,13 +3,14 @@ import { createHash } from "node:crypto";
 import { type PostgresCursor, type PostgresPool, type PostgresPoolClient, type PostgresQueryResult, sql } from "kysely";
 import type pg from "pg";
 
-const MARK = "/* prepared */";
+/** Text with this in it is prepared. */
+export const PREPARED_MARK = "/* prepared */";
 
 /**
  * SQL that, put first or by `modifyEnd`, has a statement prepared. For few texts whose plan does not depend on the
  * values, with columns named one by one: a `*` would fail on open connections once a migration adds a column.
  */
-export const prepared = sql.raw(MARK);
+export const prepared = sql.raw(PREPARED_MARK);
 
 /** Connections hold prepared statements until they close; texts past this number are not prepared. */
 const MAX_STATEMENTS = 200;
@@ -42,7 +43,7 @@ function wrap(client: pg.PoolClient, findName: (text: string) => string | undefi
   function query<R>(cursor: PostgresCursor<R>): PostgresCursor<R>;
   function query(text: unknown, parameters: readonly unknown[] = []): unknown {
     if (typeof text !== "string") throw new TypeError("cursors are not used");
-    const name = text.includes(MARK) ? findName(text) : undefined;
+    const name = text.includes(PREPARED_MARK) ? findName(text) : undefined;
     const values = [...parameters];
     return name === undefined ? client.query(text, values) : client.query({ name, text, values });
   }
