@@ -1,4 +1,5 @@
 /** The end of a schedule: faults are over, and everything that is asked for comes to rest. */
+import { checkFinalCi } from "./check-ci.ts";
 import { checkFinal } from "./check.ts";
 import { part, pass, type Play } from "./play.ts";
 import { resumeRun, runJob } from "./run-job.ts";
@@ -23,10 +24,12 @@ export async function finish(play: Play): Promise<void> {
   await comeToRest(play);
   if (play.needsLook) await lookAgain(play);
   await checkFinal(play);
+  await checkFinalCi(play);
   const writes = countWrites(play);
   await lookAgain(play);
   if (countWrites(play) > writes) part(play, "at the end a look at what is as it ought to be wrote something");
   await checkFinal(play);
+  await checkFinalCi(play);
 }
 
 function countWrites({ system }: Play): number {

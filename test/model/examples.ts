@@ -65,6 +65,21 @@ export const EXAMPLES: readonly Schedule[] = [
     ...runs(3),
     { do: "resume", index: 0 },
   ),
+  // CI waits for a push that came while a run was at work, and for a run that knew of it.
+  example(
+    ...GIVEN,
+    { do: "leave", team: "engineering", member: "bea" },
+    ...runs(1),
+    { do: "run", index: 0, faults: [{ call: 1, fault: "pause-before" }] },
+    { do: "push", name: "main", telling: "once" },
+    { do: "resume", index: 0 },
+  ),
+  // CI is not told that all is well where an endpoint kept what it said that it removed.
+  example(...GIVEN, { do: "leave", team: "engineering", member: "bea" }, ...runs(1), {
+    do: "run",
+    index: 0,
+    faults: Array.from({ length: 12 }, (_, call) => ({ call, fault: "deaf" })),
+  }),
   // Guards keep who leaves, until somebody approves it; then it goes.
   example(...GIVEN, { do: "leave", team: "engineering", member: "bea" }, ...SEEN_TO),
   example(...GIVEN, { do: "leave", team: "engineering", member: "bea" }, ...SEEN_TO, {

@@ -43,6 +43,7 @@ export interface History {
   checkOut(told: CheckoutTold): Promise<void>;
   /** The source tells of everything that there is, where it told less or otherwise before. */
   backfill(): Promise<void>;
+  headOf(name: string): string | undefined;
   /** Names that there are. */
   names(): ReadonlySet<string>;
 }
@@ -70,6 +71,7 @@ export function createHistory(deps: HistoryDeps): History {
     claim: (name) => claim(state, name),
     checkOut: (told) => tellCheckout(state, told),
     backfill: () => backfill(state),
+    headOf: (name) => state.refs.get(name),
     names: () => new Set(state.refs.keys()),
   };
 }

@@ -1,4 +1,5 @@
 /** One schedule being run: the code under test, the oracle beside it, and what happened so far. */
+import type { CiWatch } from "./check-ci.ts";
 import type { Schedule } from "./commands.ts";
 import type { ModelDirectory } from "./directory.ts";
 import type { History } from "./history.ts";
@@ -33,6 +34,7 @@ export interface Play {
   readonly directory: ModelDirectory;
   readonly history: History;
   readonly watch: RecordWatch;
+  readonly ci: CiWatch;
   readonly lines: string[];
   readonly standing: StandingRun[];
   /** Runs whose worker died: they never go on. */

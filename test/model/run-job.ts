@@ -1,18 +1,20 @@
 /** Jobs as two workers would do them: one may stand still in the middle of a call while others go on. */
 import { setImmediate } from "node:timers/promises";
 import { AppError } from "@branchward/core";
+import { checkCi, noteReached } from "./check-ci.ts";
 import { checkRecorded } from "./check.ts";
 import type { FaultAt } from "./endpoint.ts";
 import { noteStruck, part, type Play } from "./play.ts";
 import type { Job } from "./queue.ts";
 
 const ATTEMPTS = 3;
+const RUN = "run-";
 
 /** Does the job until it ends, dies or stands still. */
 export async function runJob(play: Play, job: Job, faults: readonly FaultAt[] = []): Promise<void> {
   const { system, watch } = play;
   play.runs.count += 1;
-  const name = `run-${play.runs.count}`;
+  const name = `${RUN}${play.runs.count}`;
   play.runs.startedAt.set(name, play.world.now);
   const told = faults.map(({ call, fault }) => `${fault} at call ${call}`);
   play.lines.push(`${name}: ${await describe(play, job)}${told.length === 0 ? "" : ` with ${told.join(", ")}`}`);
@@ -31,7 +33,7 @@ export async function runJob(play: Play, job: Job, faults: readonly FaultAt[] = 
     play.standing.push({ name, done });
     play.needsLook = true;
   }
-  await endStep(play, state.hasEnded && !state.isDead);
+  await endStep(play, name, state.hasEnded && !state.isDead);
 }
 
 /** Lets a run that stands still go on. */
@@ -39,10 +41,11 @@ export async function resumeRun(play: Play, index: number): Promise<void> {
   const [run] = play.standing.splice(index % Math.max(1, play.standing.length), 1);
   if (run === undefined) return;
   play.lines.push(`${run.name} goes on`);
+  play.runs.count += 1;
   await play.watch.begin();
   letGo(play, run.name);
   await run.done;
-  await endStep(play, false);
+  await endStep(play, run.name, false);
 }
 
 export function letGo({ system }: Play, run: string): void {
@@ -69,7 +72,7 @@ async function letOthersSettle({ system }: Play): Promise<void> {
   }
 }
 
-async function endStep(play: Play, isWhole: boolean): Promise<void> {
+async function endStep(play: Play, run: string, isWhole: boolean): Promise<void> {
   const isBroken = noteStruck(play);
   if (isBroken && play.broken?.startsWith(FAILED) === true) play.broken = null;
   const struck = play.system.endpoints.flatMap((endpoint) => endpoint.takeStruck());
@@ -81,6 +84,8 @@ async function endStep(play: Play, isWhole: boolean): Promise<void> {
     part(play, `a run recorded ${thief.verdict} under token ${thief.token}, which another had taken`);
   const isHonest = isWhole && !struck.includes("stale") && !struck.includes("lag");
   await checkRecorded(play, { syncs, isHonest, isBroken });
+  noteReached(play, Number(run.slice(RUN.length)), syncs);
+  for (const each of new Set(syncs.map((sync) => sync.name))) await checkCi(play, each);
 }
 
 const FAILED = "a job failed";

@@ -1,5 +1,6 @@
 /** Runs one schedule against the code under test and the oracle. */
 import { approve, putInForce } from "./approve.ts";
+import { checkCi, createCiWatch, noteHead } from "./check-ci.ts";
 import { checkEffect, checkRecorded, meddledKey } from "./check.ts";
 import type { Command, Schedule } from "./commands.ts";
 import { finish } from "./converge.ts";
@@ -77,6 +78,7 @@ async function begin(system: ModelSystem, schedule: Schedule): Promise<Play> {
     removals: system.setting.guards === null ? null : createRemovals(system.setting.guards),
     runs: { count: 0, startedAt: new Map() },
     watch,
+    ci: createCiWatch(),
     history,
     lines,
     acknowledged,
@@ -112,7 +114,7 @@ async function apply(play: Play, command: Command): Promise<void> {
     case "delete":
     case "recreate":
     case "rename":
-      return history.apply(command);
+      return changeRefs(play, command);
     case "deliver":
       return history.deliverLate(command.index);
     case "claim":
@@ -147,6 +149,16 @@ async function apply(play: Play, command: Command): Promise<void> {
       lines.push(Object.values(command).join(" "));
       await directory.apply(command);
   }
+}
+
+/** Until a run has looked, CI waits. */
+async function changeRefs(play: Play, command: Parameters<Play["history"]["apply"]>[0]): Promise<void> {
+  const name = command.do === "rename" ? command.to : command.name;
+  const head = play.history.headOf(name);
+  await play.history.apply(command);
+  if (play.history.headOf(name) === head) return;
+  noteHead(play, name);
+  await checkCi(play, name);
 }
 
 async function changeQueue(play: Play, what: "sweep" | "wipe" | "away" | "back"): Promise<void> {

@@ -1,7 +1,7 @@
 /** The code under test, put together without its processes: every job and delivery is a call that the schedule makes. */
 import { createHash } from "node:crypto";
 import type { NormalizedDelivery } from "@branchward/core";
-import { approveSync } from "@branchward/api";
+import { approveSync, findStatus } from "@branchward/api";
 import { createRecordDelivery, type Source } from "@branchward/receiver";
 import { createLogger } from "@branchward/runtime";
 import { createGroupType, createScimClient, createScimProvider, createUserType } from "@branchward/scim";
@@ -57,10 +57,21 @@ export interface ModelSystem extends AsyncDisposable {
     kind: "sync" | "policy",
     asked: { readonly id: string; readonly digest: string; readonly by: string },
   ): Promise<void>;
+  /** What CI is told of the branch's head, every endpoint being required (rules D1, D2). */
+  askForCi(name: string): Promise<CiAnswer>;
   sweep(): Promise<void>;
   /** Lets the fan-out read what there is. */
   readChanges(): Promise<void>;
 }
+
+export type CiAnswer = Pick<Awaited<ReturnType<typeof findStatus>>["answer"], "state" | "incarnation" | "revision">;
+
+/** Long past any schedule: what is pending stays so. */
+const CI = {
+  deadlineMs: 30 * 24 * 3_600_000,
+  onDeadline: { default: "neutral", byEntitlement: {} },
+  unverifiable: "failure",
+} as const;
 
 const EMPTY: NormalizedDelivery = {
   repository: { nativeId: null, name: REPOSITORY, vcs: "git" },
@@ -145,7 +156,7 @@ interface Parts {
   calls: number;
 }
 
-type Calls = "deliver" | "activate" | "approve" | "perform" | "sweep" | "readChanges";
+type Calls = "deliver" | "activate" | "approve" | "perform" | "askForCi" | "sweep" | "readChanges";
 
 function createCalls(parts: Parts): Pick<ModelSystem, Calls> {
   const { db, queue, clock } = parts;
@@ -200,10 +211,17 @@ function createCalls(parts: Parts): Pick<ModelSystem, Calls> {
       if (kind === "policy") await approvePolicy(db, { id, digest, by, endpoints: names });
       else await unlessAway(queue, approveSync({ db, queues: queue.queues, activePolicy }, { syncId: id, digest, by }));
     },
+    askForCi: (name) => askForCi(parts, name),
     perform: (job, run) => perform(createProcessors(toDeps(run)), { job, clock }),
     sweep: () => unlessAway(queue, processors()["outbox.sweep"]({ v: 1 }, toRun(1, clock))),
     readChanges: () => unlessAway(queue, processors()["directory.changed"]({ v: 1 }, toRun(1, clock))),
   };
+}
+
+async function askForCi({ db, activePolicy, endpoints }: Parts, branch: string): Promise<CiAnswer> {
+  const required = new Map(endpoints.map(({ traits }) => [traits.name, "required" as const]));
+  const deps = { db, activePolicy, endpoints: required, ci: CI };
+  return (await findStatus(deps, { repository: REPOSITORY, branch })).answer;
 }
 
 function createProvision({ db, queue }: Parts): ModelSystem["provision"] {

@@ -52,8 +52,11 @@ interface Found {
   readonly pending: readonly ScopeState[];
 }
 
+/** What an answer is read from. */
+export type FindStatusDeps = Pick<StatusDeps, "db" | "activePolicy" | "endpoints" | "ci">;
+
 /** Answers at once. @throws {InvalidInputError} `ambiguous_branch` when several branches match. */
-async function findStatus(deps: StatusDeps, question: StatusQuestion): Promise<Found> {
+export async function findStatus(deps: FindStatusDeps, question: StatusQuestion): Promise<Found> {
   const branch = (await findBranchNamed(deps.db, question)) ?? (await findBaseOf(deps.db, question));
   if (branch === undefined) return { answer: toUnknown(question, null), pending: [] };
   const revision = question.revision ?? branch.head;
