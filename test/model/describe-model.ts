@@ -12,7 +12,7 @@ const SCHEDULES = Number(process.env["MODEL_SCHEDULES"] ?? 300);
 const SEED = process.env["MODEL_SEED"];
 /** Long enough for a rename within a rename and what a crash leaves; a schedule takes some 200 ms. */
 const MAX_COMMANDS = 30;
-const SETTINGS = 4;
+const SETTINGS = 5;
 /** Of one schedule on a busy machine; a failure is made smaller by some dozens more. */
 const SCHEDULE_MS = 3_000;
 const SHRINKING_MS = 300_000;

@@ -80,6 +80,24 @@ export const EXAMPLES: readonly Schedule[] = [
     index: 0,
     faults: Array.from({ length: 12 }, (_, call) => ({ call, fault: "deaf" })),
   }),
+  // One too many is deactivated within an hour; and one goes who left an hour after another.
+  example(
+    ...GIVEN,
+    { do: "join", team: "engineering", member: "dan" },
+    ...SEEN_TO,
+    { do: "deactivate", person: "bea" },
+    { do: "deactivate", person: "cal" },
+    { do: "deactivate", person: "dan" },
+    ...runs(6),
+  ),
+  example(
+    ...GIVEN,
+    { do: "leave", team: "engineering", member: "bea" },
+    ...SEEN_TO,
+    { do: "pass", ms: 61 * 60_000 },
+    { do: "leave", team: "engineering", member: "cal" },
+    ...SEEN_TO,
+  ),
   // Guards keep who leaves, until somebody approves it; then it goes.
   example(...GIVEN, { do: "leave", team: "engineering", member: "bea" }, ...SEEN_TO),
   example(...GIVEN, { do: "leave", team: "engineering", member: "bea" }, ...SEEN_TO, {

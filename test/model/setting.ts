@@ -18,7 +18,14 @@ export type EndpointName = "hg" | "mirror";
 export interface Setting {
   readonly endpoints: readonly EndpointTraits[];
   /** How many a group may lose within an hour, and a client may deactivate (rules C1, C2); null where no guard matters. */
-  readonly guards: { readonly maxRemovals: number; readonly maxDeactivations: number } | null;
+  readonly guards: GuardLimits | null;
+}
+
+export interface GuardLimits {
+  readonly maxRemovals: number;
+  /** Of the members at the start of the hour; a group is over its limit past both. */
+  readonly maxRemovalShare: number;
+  readonly maxDeactivations: number;
 }
 
 const FENCING: EndpointTraits = {
@@ -36,7 +43,13 @@ export const fencing: Setting = { endpoints: [FENCING], guards: null };
 export const foreign: Setting = { endpoints: [{ ...FENCING, isFencing: false }], guards: null };
 
 /** One endpoint, and guards that a removal exceeds, or a second deactivation. */
-export const guarded: Setting = { ...foreign, guards: { maxRemovals: 0, maxDeactivations: 1 } };
+export const guarded: Setting = { ...foreign, guards: { maxRemovals: 0, maxRemovalShare: 0, maxDeactivations: 1 } };
+
+/** One endpoint, and guards that let somebody go within an hour, and two deactivations. */
+export const lenient: Setting = {
+  ...foreign,
+  guards: { maxRemovals: 1, maxRemovalShare: 0.3, maxDeactivations: 2 },
+};
 
 /** One where differences are reported alone, and one that knows neither fence nor version and shows writes late. */
 export const pair: Setting = {

@@ -90,8 +90,7 @@ export function toPolicyText({ rules, ceiling }: PolicyModel, setting: Setting):
       ...(exclusive === undefined ? {} : { exclusive }),
     })),
     bots: [{ user: "robot", ceiling: { entitlements: ceiling.entitlements, branches: [ceiling.branches] } }],
-    guards:
-      setting.guards === null ? WIDE : { ...setting.guards, maxRemovalShare: 0, maxDeactivationShare: 0, window: "1h" },
+    guards: setting.guards === null ? WIDE : { ...setting.guards, maxDeactivationShare: 0, window: "1h" },
   });
 }
 

@@ -44,15 +44,18 @@ const EVERYWHERE = "everywhere";
 
 type Limits = NonNullable<Setting["guards"]>;
 
-function createState({ maxRemovals, maxDeactivations }: Limits) {
+function createState({ maxRemovals, maxRemovalShare, maxDeactivations }: Limits) {
   return {
     maxRemovals,
+    maxRemovalShare,
     maxDeactivations,
     /** Memberships that a guard looks at. */
     guarded: new Set<string>(),
     /** When a removal last needed no approval. */
     freeAt: new Map<string, number>(),
     approvedAt: new Map<string, number>(),
+    /** The most members that a group was ever seen with: no hour began with more. */
+    largest: new Map<string, number>(),
     taken: new Map<string, { readonly userId: string; readonly at: number }[]>(),
     guardedUsers: new Set<string>(),
   };
@@ -121,7 +124,8 @@ interface Proved {
   readonly members: readonly string[];
 }
 
-function show({ guarded }: State, world: World, { group, members }: Proved): void {
+function show({ guarded, largest }: State, world: World, { group, members }: Proved): void {
+  largest.set(keyOf(group), Math.max(largest.get(keyOf(group)) ?? 0, members.length));
   const standing = listStandingHolders(world, group).get(group.entitlement)?.must ?? new Set();
   for (const userId of members) {
     if (standing.has(userId)) guarded.add(`${keyOf(group)} ${userId}`);
@@ -140,7 +144,8 @@ function judge(state: State, world: World, { group, userId, runStartedAt }: Remo
   const taken = [...(state.taken.get(key) ?? []), { userId, at: runStartedAt }];
   state.taken.set(key, taken);
   const counted = new Set(taken.filter(({ at }) => runStartedAt - at < HOUR_MS).map((each) => each.userId));
-  return counted.size > state.maxRemovals ? "was removed as one too many, and nobody approved it" : null;
+  const limit = Math.max(state.maxRemovals, state.maxRemovalShare * (state.largest.get(key) ?? Infinity));
+  return counted.size > limit ? "was removed as one too many, and nobody approved it" : null;
 }
 
 function keyOf({
