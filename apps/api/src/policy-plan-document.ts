@@ -4,7 +4,7 @@ import { type MadePolicyPlan, summarizePlan } from "@branchward/store";
 
 /** The JSON text of a `policyPlanDocument`, in pieces. */
 export function* writePlanDocument(made: MadePolicyPlan): Generator<string> {
-  const { plan, digest, base, bindings, unknownUsers } = made;
+  const { plan, digest, base, bindings, unknownUsers, unknownAttributes, unusedEndpoints } = made;
   const summary = summarizePlan(made);
   const head = {
     digest,
@@ -14,6 +14,8 @@ export function* writePlanDocument(made: MadePolicyPlan): Generator<string> {
     summary,
     bindings,
     unknownUsers,
+    unknownAttributes,
+    unusedEndpoints,
     idleRules: plan.idleRules,
   };
   yield `${JSON.stringify(head).slice(0, -1)},"changes":[`;

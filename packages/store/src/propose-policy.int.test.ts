@@ -308,6 +308,23 @@ describe("a proposed policy (rule B1)", () => {
     expect([unknownUsers, plan.gains]).toEqual([["ghost"], 3]);
   });
 
+  it("foresees attributes that nobody has, and endpoints that are not in use", async () => {
+    const { db, pool } = context.database;
+    await pool.query(`update directory_users set attributes = '{"title": "lead", "emails": [{"value": "a@b.c"}]}'`);
+    await pool.query(
+      `update directory_users set attributes = attributes || '{"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "web"}}'
+       where user_name = 'bob'`,
+    );
+    const branches = ["title", "department", "Title", "emails", "userName"].map((name) => `"${name}/\${user.${name}}"`);
+    const text = `endpoints: [{ name: directory, type: builtin }, { name: hg, url: "https://hg.example.com", token: { env: T } }]
+policy: [{ repositories: ["**"], branches: [${branches.join(", ")}], grants: [
+  { entitlement: push, to: ["group:managers"], endpoints: [hg, directory] } ] }]`;
+    const parsed = parsePolicy(text, "branchward.yaml");
+    if ("problems" in parsed) throw new Error(parsed.problems[0]?.message);
+    const made = await makePolicyPlan(db, { policy: parsed.policy, endpoints: ["directory"] });
+    expect([made.unknownAttributes, made.unusedEndpoints]).toEqual([["Title", "emails"], ["hg"]]);
+  });
+
   it("is told apart in time from what was in force before and after", async () => {
     const { db } = context.database;
     const before = await readClock(db);

@@ -67,8 +67,14 @@ function describeRemarks(plan: PolicyPlanDocument, limit: number): readonly stri
     .filter(({ state }) => state !== "bound")
     .map(({ reference, state }) => `${reference} ${bindingTexts[state]}`);
   const users = plan.unknownUsers.map((name) => `the directory has no user ${name}`);
+  const attributes = plan.unknownAttributes.map(
+    (name) => `no user of the directory has a text as ${name}: patterns with \${user.${name}} match nobody`,
+  );
+  const endpoints = plan.unusedEndpoints.map(
+    (name) => `${name} is no endpoint of the running Branchward: what is granted there alone waits for its next start`,
+  );
   const idle = plan.idleRules.map(({ rule, file, line }) => `${rule} (${file}:${line}) matches no live branch`);
-  const remarks = [...bindings, ...users, ...idle];
+  const remarks = [...bindings, ...users, ...attributes, ...endpoints, ...idle];
   const held = plan.summary.holds.map(({ message }) => message);
   return [
     ...section("Remarks", remarks, limit),

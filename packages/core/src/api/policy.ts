@@ -108,6 +108,10 @@ export const policyPlanDocument = z
     ),
     /** Users named by the policy that the directory does not have. */
     unknownUsers: z.array(z.string()),
+    /** Attributes in patterns of which no user has a text, whether misspelt or not filled in: they match nobody. */
+    unknownAttributes: z.array(z.string()),
+    /** Endpoints that grants are limited to and that are not in use: they are from the next start on, if configured. */
+    unusedEndpoints: z.array(z.string()),
     /** Rules that match no live branch. */
     idleRules: z.array(rulePlace),
     /** Each different change once, with every scope in which it happens. */

@@ -58,6 +58,7 @@ describe("the references of a policy", () => {
       groups: ["group:contractors", "group:okta/eng"],
       userNames: ["alice", "ci"],
       attributes: ["team"],
+      endpoints: ["hg"],
     });
   });
 });

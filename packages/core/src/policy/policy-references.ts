@@ -8,6 +8,8 @@ export interface PolicyReferences {
   readonly userNames: readonly string[];
   /** Of users, beside `userName`. */
   readonly attributes: readonly string[];
+  /** That grants are limited to. */
+  readonly endpoints: readonly string[];
 }
 
 /** Everything that the policy names in the directory, each once, sorted. */
@@ -20,6 +22,7 @@ export function policyReferences(policy: Policy): PolicyReferences {
     groups: sorted(principals.flatMap((principal) => (principal.kind === "group" ? [principal.reference] : []))),
     userNames: sorted([...named, ...policy.bots.map((bot) => bot.userName)]),
     attributes: sorted(attributes),
+    endpoints: sorted(policy.rules.flatMap((rule) => rule.grants.flatMap((grant) => grant.endpoints ?? []))),
   };
 }
 

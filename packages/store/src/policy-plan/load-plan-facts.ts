@@ -17,6 +17,8 @@ import { listFlattenedMembers, listGroupsByName } from "../directory/read.ts";
 import { readClock } from "../access-facts.ts";
 import { listPolicyBindings, resolveReferences } from "../policy-bindings.ts";
 
+const ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
 /** What a `group:` of a proposed version means, or will mean once it is in force (rule B4). */
 export interface PlannedBinding {
   readonly reference: string;
@@ -30,6 +32,10 @@ export interface PlanDirectory {
   readonly bindings: readonly PlannedBinding[];
   /** Users named by the proposed version that the directory does not have. */
   readonly unknownUsers: readonly string[];
+  /** Attributes in its patterns of which no user has a text (rule B5): they match nobody. */
+  readonly unknownAttributes: readonly string[];
+  /** Endpoints that its grants are limited to and that are not in use. */
+  readonly unusedEndpoints: readonly string[];
 }
 
 export interface PlanQuestion {
@@ -51,6 +57,7 @@ export async function loadPlanDirectory(
   const attributes = [...new Set(needed.flatMap((each) => each.attributes))];
   const groups = new Map([...known, ...fresh]);
   const users = toDirectoryUsers(await listReachedUsers(trx, { groups, names, attributes }));
+  const named = policyReferences(after);
   return {
     facts: {
       before: before === null ? null : { policy: before, groups: known },
@@ -60,8 +67,20 @@ export async function loadPlanDirectory(
       now: await readClock(trx),
     },
     bindings,
-    unknownUsers: policyReferences(after).userNames.filter((name) => findUserByName(users, name) === undefined),
+    unknownUsers: named.userNames.filter((name) => findUserByName(users, name) === undefined),
+    unknownAttributes: await listUnknownAttributes(trx, named.attributes),
+    unusedEndpoints: named.endpoints.filter((endpoint) => !endpoints.includes(endpoint)),
   };
+}
+
+async function listUnknownAttributes(trx: Queryable, attributes: readonly string[]): Promise<readonly string[]> {
+  const { rows } = await sql<{ name: string }>`
+    select name from unnest(${[...attributes]}::text[]) as name
+    where not exists (
+      select from directory_users
+      where jsonb_typeof(coalesce(attributes -> name, attributes -> ${ENTERPRISE} -> name)) = 'string'
+    ) order by name`.execute(trx);
+  return rows.map(({ name }) => name);
 }
 
 interface Foreseen {
@@ -102,8 +121,6 @@ interface UserQuestion {
   readonly names: readonly string[];
   readonly attributes: readonly string[];
 }
-
-const ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /** Members of the groups, users that policy names, and whoever has a checkout; of their attributes what patterns need. */
 async function listReachedUsers(
