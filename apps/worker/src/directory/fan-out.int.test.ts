@@ -280,4 +280,14 @@ describe("a change of the directory", () => {
     expect(lost?.message).toContain("policy[0].deny[0] (branchward.yaml:13) denies push; 2 scopes of 1 branch (");
     expect(lost?.message).toContain(":release/2); 1 member (carol);");
   });
+
+  it("of a user concerns the branches that were named by as much text as a file's name holds", async () => {
+    const long = "d".repeat(255);
+    await addUser("dora", { [ENTERPRISE]: { department: long } });
+    await addBranch(`teams/${long}/x`);
+    await join("engineering", "dora");
+    await listLookedAt();
+    await patchUser("dora", { op: "replace", path: `${ENTERPRISE}:department`, value: "risk" });
+    expect(await listLookedAt()).toEqual(at("dev/new", `teams/${long}/x`));
+  });
 });

@@ -3,8 +3,8 @@ import type { FormerValues } from "./changes.ts";
 
 const ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
-/** Longer ones are no segment of a branch that anybody pushes, and would make every change heavy. */
-const MAX_CHARACTERS = 100;
+/** A segment of a Git ref is a file's name, of 255 bytes at most; longer ones would make every change heavy. */
+const MAX_CHARACTERS = 255;
 
 /** The values that a pattern could have named (rule B5): short single strings of the user and of the enterprise extension. */
 export function toFormerValues(attributes: JsonObject, names: readonly string[]): { readonly former?: FormerValues } {
