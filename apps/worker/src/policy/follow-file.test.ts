@@ -87,6 +87,17 @@ describe("a followed file", () => {
     expect(context.texts).toEqual([]);
   });
 
+  it("that was away is given again, whatever it says: that it was away may be on record", async () => {
+    await writeFile(at("policy.yaml"), "first");
+    const followed = follow();
+    await rename(at("policy.yaml"), at("elsewhere"));
+    await vi.waitFor(() => expect(context.errors[0]).toMatchObject({ code: "ENOENT" }), PATIENCE);
+    await rename(at("elsewhere"), at("policy.yaml"));
+    expect(await readTexts(1)).toEqual(["first"]);
+    await followed.look();
+    expect(context.texts).toEqual(["first"]);
+  });
+
   it("is given again where it could not be dealt with", async () => {
     await writeFile(at("policy.yaml"), "second");
     const failures = [new Error("the record is away")];

@@ -12,7 +12,10 @@ export interface FollowOptions {
   readonly path: string;
   /** What was read before; undefined: the first reading is news. */
   readonly known: string | undefined;
-  /** Called with each new text, one at a time. Where it throws, the same text is given again at the next look. */
+  /**
+   * Called with each new text, one at a time, and with the text of a file that was away. Where it throws, the same text
+   * is given again at the next look.
+   */
   readonly onText: (text: string) => Promise<void>;
   /** The file cannot be read, or `onText` threw. */
   readonly onError: (error: unknown) => Promise<void>;
@@ -39,7 +42,11 @@ export function followFile({ path, known, onText, onError, pollMs = POLL_MS }: F
     state.isAsked = false;
     if (state.ended) return;
     try {
-      const text = await readSettled(path, state.known);
+      const text = await readSettled(path, state.known).catch((error: unknown) => {
+        // That it can be read again is news, whatever it says.
+        state.known = undefined;
+        throw error;
+      });
       if (text === state.known) return;
       await onText(text);
       state.known = text;
