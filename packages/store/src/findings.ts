@@ -53,6 +53,17 @@ export async function resolveFinding(db: Queryable, kind: string, subject: strin
     .execute();
 }
 
+/** Ends the finding whose subject ends with the mark, whatever it was called when it was raised. */
+export async function resolveFindingMarked(db: Queryable, kind: string, mark: string): Promise<void> {
+  await db
+    .updateTable("findings")
+    .set({ resolved_at: sql<Date>`now()` })
+    .where("kind", "=", kind)
+    .where(sql<boolean>`right(subject, length(${mark}::text)) = ${mark}`)
+    .where("resolved_at", "is", null)
+    .execute();
+}
+
 /** Ends the findings of a kind that are about anything but these subjects. */
 export async function resolveOtherFindings(db: Queryable, kind: string, subjects: readonly string[]): Promise<void> {
   await db

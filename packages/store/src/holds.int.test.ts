@@ -69,6 +69,16 @@ describe("holds", () => {
     expect(await getHold(context.database.db, id)).toMatchObject({ state: "ended", endedBy: "dave" });
   });
 
+  it("take their finding with them also where branch and repository were renamed meanwhile", async () => {
+    const { db } = context.database;
+    const held = await createHeld();
+    const [{ id }, other] = [await make(held), await make(held)];
+    await db.updateTable("incarnations").set({ name: "renamed" }).where("id", "=", held.incarnationId).execute();
+    await db.updateTable("repositories").set({ name: "acme/new" }).where("id", "=", held.repositoryId).execute();
+    await endHold(db, id, "dave");
+    expect([await findingsOf(id), await findingsOf(other.id)]).toEqual([[], [expect.anything()]]);
+  });
+
   it("end by themselves, by the database's clock, and are then looked at again by whoever sweeps", async () => {
     const { db } = context.database;
     const held = await createHeld();

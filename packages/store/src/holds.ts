@@ -3,7 +3,7 @@ import type { RefType } from "@branchward/core";
 import { sql } from "kysely";
 import { uuidv7 } from "uuidv7";
 import type { Queryable } from "./database.ts";
-import { raiseFinding, resolveFinding } from "./findings.ts";
+import { raiseFinding, resolveFindingMarked } from "./findings.ts";
 import { prepared } from "./prepared-statements.ts";
 import { type RequestedScope, requestScopes } from "./scopes.ts";
 
@@ -179,9 +179,7 @@ export async function settleEndedHolds(trx: Queryable, limit: number): Promise<r
 
 async function settleHolds(trx: Queryable, ids: readonly string[]): Promise<readonly RequestedScope[]> {
   if (ids.length === 0) return [];
-  for (const hold of await selectHolds(trx).where("holds.id", "in", ids).execute()) {
-    await resolveFinding(trx, "hold", toSubject(hold));
-  }
+  for (const id of ids) await resolveFindingMarked(trx, "hold", toMark(id));
   await trx
     .updateTable("holds")
     .set({ settled_at: sql<Date>`clock_timestamp()` })
@@ -209,7 +207,12 @@ async function requestHeld(trx: Queryable, ids: readonly string[]): Promise<read
 
 function toSubject({ id, repository, branch, endpoint }: HoldRow): string {
   const where = endpoint === null ? "" : ` at ${endpoint}`;
-  return `${repository}${branch === null ? "" : `:${branch}`}${where} #${id.slice(-8)}`;
+  return `${repository}${branch === null ? "" : `:${branch}`}${where}${toMark(id)}`;
+}
+
+/** With what its subject ends: the names before it may be others by the time that the hold is over. */
+function toMark(id: string): string {
+  return ` #${id.slice(-8)}`;
 }
 
 function toMessage({ id, madeBy, until, reason }: HoldRow): string {
