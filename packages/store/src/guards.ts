@@ -40,13 +40,16 @@ export async function countEntitlementGroups(
   );
 }
 
-/** How the groups behind the policy's references stand over the window. By reference. */
+/**
+ * How the groups behind the policy's references stand over the window, given whom a plan would remove of what each gave:
+ * those were members until they left. By reference.
+ */
 export async function countDirectoryGroups(
   trx: Queryable,
-  { references, windowMs }: { readonly references: readonly string[]; readonly windowMs: number },
+  { planned, windowMs }: { readonly planned: ReadonlyMap<string, readonly UserId[]>; readonly windowMs: number },
 ): Promise<ReadonlyMap<string, GuardedGroup>> {
   const groups = new Map<string, GuardedGroup>();
-  for (const reference of references) {
+  for (const [reference, leaving] of planned) {
     const { rows } = await sql<CountRow>`
       with recursive bound as (
         select directory_groups.id, created_at from policy_bindings
@@ -63,6 +66,9 @@ export async function countDirectoryGroups(
         select distinct user_id from ledger_entries
         where ending_at > now() - ${windowMs} * interval '1 millisecond' and refs @> array[${reference}]
           and ended_cause is distinct from 'superseded'
+      ), left_behind as (
+        select user_id from gone union select unnest(${[...leaving]}::uuid[])
+        except select member_id from members
       )
       select ${reference} as key,
         (select count(*) from members)::int as current,
@@ -70,7 +76,7 @@ export async function countDirectoryGroups(
         (
           (select count(*) from members where added_at <= now() - ${windowMs} * interval '1 millisecond'
             or (select created_at from bound) > now() - ${windowMs} * interval '1 millisecond')
-          + (select count(*) from gone where user_id not in (select member_id from members))
+          + (select count(*) from left_behind)
         )::int as baseline`.execute(trx);
     for (const { baseline, current, removed } of rows) {
       groups.set(reference, { baseline, removed: new Set(removed ?? []), remaining: current });

@@ -190,8 +190,11 @@ async function judgeGuarded(
       return [entitlement, { ...group, remaining: members.length }];
     }),
   );
-  const references = [...new Set(removals.flatMap(({ directoryGroups }) => directoryGroups))];
-  const directoryGroups = await countDirectoryGroups(trx, { references, windowMs });
+  const through = removals.flatMap(({ directoryGroups: groups, userId }) => groups.map((group) => ({ group, userId })));
+  const planned = new Map(
+    [...Map.groupBy(through, ({ group }) => group)].map(([group, each]) => [group, each.map(({ userId }) => userId)]),
+  );
+  const directoryGroups = await countDirectoryGroups(trx, { planned, windowMs });
   const { withheld, over } = judgeRemovals({ guards, removals, entitlementGroups, directoryGroups });
   const keys = new Set(withheld.map((each) => removalKey(each.entitlementGroup, each.userId)));
   return {
