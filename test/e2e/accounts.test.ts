@@ -303,3 +303,23 @@ describe("accounts at an endpoint that cuts its answers off", () => {
     expect(await inside.findUsers(undefined)).toHaveLength(3);
   });
 });
+
+describe("accounts at an endpoint that keeps to its own idea of an attribute", () => {
+  it("are used all the same, and stand as a finding until it says what it is told", async () => {
+    await using stack = new AsyncDisposableStack();
+    const ownAttributes = ["displayName"];
+    const { url, inside } = stack.use(await startScriptedEndpoint({ ownAttributes }));
+    const system = stack.use(await startTestSystem({ policy: policyOf(url), secretEnv: { FOREIGN_TOKEN: "token" } }));
+    const said = tell({ system, github: createGithubRepository(system.post, repository), inside });
+    await system.people.addUsers("alice");
+    await system.people.addGroup("engineering", ["alice"]);
+    await said.push("own");
+    await vi.waitFor(async () => expect(await said.holders("own")).toEqual(["alice"]), waiting);
+    expect(await said.findings()).toContain("account-differs foreign/alice");
+    ownAttributes.length = 0;
+    const { id } = await said.user("alice");
+    await system.scim.patchUser(id, [{ op: "replace", path: "displayName", value: "Alice" }]);
+    await vi.waitFor(async () => expect((await said.account("alice"))?.resource["displayName"]).toBe("Alice"), waiting);
+    await vi.waitFor(async () => expect(await said.findings()).not.toContain("account-differs foreign/alice"), waiting);
+  });
+});

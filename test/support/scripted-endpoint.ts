@@ -29,6 +29,8 @@ export interface ScriptedEndpoint extends AsyncDisposable {
 export interface EndpointTraits {
   /** Keeps no `externalId` of a group, as some do. */
   readonly dropsExternalId?: boolean;
+  /** Attributes of users that it keeps as they are, whatever it is told. */
+  readonly ownAttributes?: readonly string[];
 }
 
 export async function startScriptedEndpoint(traits: EndpointTraits = {}): Promise<ScriptedEndpoint> {
@@ -57,7 +59,9 @@ export async function startScriptedEndpoint(traits: EndpointTraits = {}): Promis
       if (state.mood === "broken") return { status: 500, headers: {}, body: { detail: "out of order" } };
       if (state.isSilent) throw new Error("connection dropped");
       const isGroup = request.method === "POST" && request.path === "/Groups";
-      const heard = isGroup && traits.dropsExternalId === true ? withoutExternalId(request) : request;
+      const isUser = isWrite && request.path.startsWith("/Users");
+      const kept = isUser ? withoutAttributes(request, traits.ownAttributes ?? []) : request;
+      const heard = isGroup && traits.dropsExternalId === true ? withoutExternalId(kept) : kept;
       if (isGroup && state.mood === "mute") {
         state.isSilent = true;
         await provider.handle(heard);
@@ -91,6 +95,18 @@ export async function startScriptedEndpoint(traits: EndpointTraits = {}): Promis
 
 function withoutExternalId<Request extends { readonly body: unknown }>(request: Request): Request {
   return { ...request, body: { ...Object(request.body), externalId: undefined } };
+}
+
+function withoutAttributes<Request extends { readonly body: unknown }>(
+  request: Request,
+  names: readonly string[],
+): Request {
+  const { Operations: operations, ...body } = { Operations: undefined, ...Object(request.body) };
+  for (const name of names) delete body[name];
+  if (!Array.isArray(operations)) return { ...request, body };
+  // It changes something else instead: an empty PATCH would be refused.
+  const heard = operations.map((one) => (names.includes(one.path) ? { op: "remove", path: "nickName" } : one));
+  return { ...request, body: { ...body, Operations: heard } };
 }
 
 function withoutMembers(body: unknown): unknown {

@@ -41,11 +41,17 @@ export interface AccountRun {
   readonly adopt: "review" | "auto";
 }
 
-/** @throws {UpstreamError} `account_diverged` when the account, read back, is not as it was written */
-export async function bringAccount(run: AccountRun): Promise<AccountOutcome> {
+/** What a run reached. */
+export interface BroughtAccount extends AccountOutcome {
+  /** Attributes that read otherwise than they were written; nobody's access hangs on them. */
+  readonly differing: readonly string[];
+}
+
+/** @throws {UpstreamError} `account_diverged` when the account, read back, has another name or state than was written */
+export async function bringAccount(run: AccountRun): Promise<BroughtAccount> {
   const { link, owner } = run;
   const sought = await seekAccount(run);
-  const base = { ...link, userName: owner?.userName ?? link.userName };
+  const base = { ...link, userName: owner?.userName ?? link.userName, differing: [] };
   if (sought.account === undefined) {
     const state = owner === undefined ? "ended" : sought.state;
     return { ...base, state, accountId: sought.accountId };
@@ -56,9 +62,9 @@ export async function bringAccount(run: AccountRun): Promise<AccountOutcome> {
     const deactivatedByUs = await closeAccount(run, account);
     return { ...base, state, accountId: account.id, deactivatedByUs };
   }
-  const { written, deactivatedByUs } = await openAccount(run, owner, account);
+  const opened = await openAccount(run, owner, account);
   const createdByUs = link.createdByUs || sought.isNew;
-  return { ...base, state, accountId: account.id, createdByUs, written, deactivatedByUs };
+  return { ...base, ...opened, state, accountId: account.id, createdByUs };
 }
 
 type Sought =
@@ -166,31 +172,35 @@ async function openAccount(
   { db, client, lease, link, known }: AccountRun,
   owner: AccountOwner,
   account: EndpointAccount,
-): Promise<Pick<AccountOutcome, "written" | "deactivatedByUs">> {
+): Promise<Pick<BroughtAccount, "written" | "deactivatedByUs" | "differing">> {
   const profile = toAccountProfile(owner, known);
   const changes = planProfileChanges({ profile, actual: account.resource, written: link.written });
   // Who else closed an account keeps it closed (rule C5).
   const isOurs = account.active === false && link.deactivatedByUs;
   const opening = isOurs ? [{ op: "replace", path: "active", value: true } as const] : [];
   await changeAccount(client, account, [...changes, ...opening]);
-  if (changes.length + opening.length > 0) await verifyOpen(client, { account, owner, isOurs });
+  const isWritten = changes.length + opening.length > 0;
+  const { resource } = isWritten ? await readOpened(client, { account, owner, isOurs }) : account;
+  const differing = planProfileChanges({ profile, actual: resource, written: link.written }).map(({ path }) => path);
   if (isOurs) await noteAccount(db, lease, { deactivatedByUs: false });
-  return { written: listProfilePaths(profile), deactivatedByUs: false };
+  return { written: listProfilePaths(profile), deactivatedByUs: false, differing };
 }
 
-async function verifyOpen(
+/** The account as it reads after the write, whose name and state are what was written. */
+async function readOpened(
   client: ScimClient,
   {
     account,
     owner,
     isOurs,
   }: { readonly account: EndpointAccount; readonly owner: AccountOwner; readonly isOurs: boolean },
-): Promise<void> {
+): Promise<EndpointAccount> {
   const after = await readAccount(client, account.id);
   if (after === undefined) throw diverged("is not there after it was written");
   if (after.userName.toLowerCase() !== owner.userName.toLowerCase())
     throw diverged(`still bears the name ${after.userName}`);
   if (isOurs && after.active === false) throw diverged("was activated and does not say so");
+  return after;
 }
 
 function diverged(what: string): UpstreamError {

@@ -13,7 +13,6 @@ import { type ScimClient, ScimClientError } from "@branchward/scim";
 import {
   type AccountLease,
   type ActivePolicy,
-  type AccountOutcome,
   acquireAccountLease,
   type Database,
   failAccount,
@@ -30,7 +29,7 @@ import {
 } from "@branchward/store";
 import { type Endpoint, toUpstreamError } from "../endpoint/endpoint.ts";
 import { isWithheld } from "../revoke/is-withheld.ts";
-import { bringAccount } from "./bring-account.ts";
+import { bringAccount, type BroughtAccount } from "./bring-account.ts";
 
 export interface AccountDeps {
   readonly db: Database;
@@ -105,7 +104,7 @@ async function isKeptOpen(deps: AccountDeps, userId: UserId): Promise<boolean> {
 }
 
 /** One look at the endpoint; undefined when nothing is known of the account any more. */
-async function look(endpoint: Endpoint, db: Database, lease: AccountLease): Promise<AccountOutcome | undefined> {
+async function look(endpoint: Endpoint, db: Database, lease: AccountLease): Promise<BroughtAccount | undefined> {
   const link = await findAccountLink(db, lease);
   if (link === undefined || endpoint.accounts === null) return undefined;
   const [owner] = await listUsersById(db, [lease.userId]);
@@ -160,7 +159,7 @@ function isUserExtension(id: string): boolean {
 async function settle(
   { db, queues }: Pick<ClosingDeps, "db" | "queues">,
   lease: AccountLease,
-  outcome: AccountOutcome | undefined,
+  outcome: BroughtAccount | undefined,
 ): Promise<number | undefined> {
   const link = await findAccountLink(db, lease);
   if (link === undefined) return undefined;
@@ -185,7 +184,7 @@ const STATE_FINDINGS = {
 async function noteFindings(
   db: Parameters<typeof raiseFinding>[0],
   lease: AccountLease,
-  { state, userName }: AccountOutcome,
+  { state, userName, differing }: BroughtAccount,
 ): Promise<void> {
   const subject = `${lease.endpoint}/${userName}`;
   for (const one of ["ambiguous", "quarantined"] as const) {
@@ -194,6 +193,13 @@ async function noteFindings(
     else await resolveFinding(db, `account-${one}`, subject);
   }
   await resolveFinding(db, "account-diverged", subject);
+  if (differing.length === 0) return resolveFinding(db, "account-differs", subject);
+  await raiseFinding(db, {
+    kind: "account-differs",
+    subject,
+    severity: "info",
+    message: `the endpoint keeps ${differing.join(", ")} otherwise than it was told: nobody's access hangs on it; see there who else writes accounts, or that its schemas name what it takes`,
+  });
 }
 
 async function noteFailure({ db }: Pick<AccountDeps, "db">, lease: AccountLease, error: unknown): Promise<void> {
