@@ -141,6 +141,27 @@ endpoints:
     expect(probe).toMatchObject({ error: null, card: { addsMembers: true, removesMembers: true, membersPerPatch: 1 } });
   });
 
+  it("that shows a write late is said to lag, not to ignore it", async () => {
+    const { system, inside, endpoint } = context;
+    await push("late");
+    const { id } = await system.branches.find({ repository, branch: "late" });
+    await system.branches.settle(id);
+    await system.people.addUsers("carol");
+    await inside.createUser({ userName: "carol", active: true });
+    endpoint.behave({ lags: true });
+    await system.people.join("engineering", "carol");
+    await vi.waitFor(async () => {
+      const { body } = await system.api.request(`/v1/branches/${id}`);
+      expect(JSON.stringify(body)).toContain("stale-replica");
+    }, waiting);
+    endpoint.behave({});
+    endpoint.catchUp();
+    await vi.waitFor(async () => {
+      const { status } = await system.api.status({ repository, branch: "late" });
+      expect(status.state).toBe("in_sync");
+    }, waiting);
+  });
+
   it("that ignores what it is told says so by what it does, in the dashboard too", async () => {
     await push("known");
     context.endpoint.behave({ ignoresWrites: true });

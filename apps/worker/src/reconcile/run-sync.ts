@@ -98,7 +98,7 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
   const chosen = await choosePlan(run, { actual, accountOf, collisions });
   const { plan } = chosen;
   if (plan.operations.length > 0) timeline.enter("write");
-  const created = await writePlan(client, run, { plan, actual: before }).catch(async (error: unknown) => {
+  const { created, versions } = await writePlan(client, run, { plan, actual: before }).catch(async (error: unknown) => {
     await doubtAccounts(run, listAdded(plan), error);
     throw error;
   });
@@ -109,7 +109,8 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
   if (plan.operations.length > 0) timeline.enter("verify");
   // A scope already equal makes no write (rule C8), and the read that showed it is the proof.
   const read = plan.operations.length === 0 ? before : await readBack(client, effective, plan.gone);
-  const judged = judgeSync({ expected: { effective, gone: plan.gone }, read, before, earlier: [] });
+  const expected = { effective, gone: plan.gone };
+  const judged = judgeSync({ expected, read, before, earlier: [], answered: versions });
   const judgement = addCollisions(judged, collisions);
   if (judgement.verdict !== "verified") await doubtAccounts(run, listAdded(plan));
   return {
@@ -284,12 +285,18 @@ async function findNamed(client: ScimClient, names: readonly string[]): Promise<
   return found;
 }
 
-/** Entitlement → the id of the group created for it. */
+interface WrittenPlan {
+  /** Entitlement → the id of the group created for it. */
+  readonly created: ReadonlyMap<string, string>;
+  /** By group id: as answered to the last write, as read where there was none. */
+  readonly versions: Versions;
+}
+
 async function writePlan(
   client: ScimClient,
   run: SyncRun,
   { plan, actual }: { readonly plan: Plan; readonly actual: readonly ActualGroup[] },
-): Promise<ReadonlyMap<string, string>> {
+): Promise<WrittenPlan> {
   const created = new Map<string, string>();
   const creates = plan.operations.filter((operation) => operation.kind === "createGroup");
   const intents = creates.map((create) => ({ ...create, sentMembers: create.additions.map(({ member }) => member) }));
@@ -315,7 +322,7 @@ async function writePlan(
       if (operation.kind === "createGroup") created.set(operation.entitlement, made.groupId);
     });
   }
-  return created;
+  return { created, versions };
 }
 
 /** A POST that certainly made nothing leaves no intent; what an earlier one may have made is still looked for. */

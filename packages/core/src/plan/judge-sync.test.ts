@@ -36,6 +36,19 @@ describe("rule C8: the verdict", () => {
     expect(judge([], [before]).mismatches).toMatchObject([{ class: "stale-replica" }]);
   });
 
+  it.each([
+    ["stale-replica", "it shows the version before the one that it answered the write with", "1", "2"],
+    ["ignored-operation", "it answered the write with the version that it shows", "1", "1"],
+    ["ignored-operation", "it has no versions", undefined, undefined],
+    ["ignored-operation", "it shows a version of its own", "3", "2"],
+  ])("tells %s where %s", (kind, _, shown, answered) => {
+    const versioned = before.map((group) => ({ ...group, version: answered === undefined ? undefined : "1" }));
+    const read = before.map((group) => ({ ...group, version: shown }));
+    const versions = new Map([["g1", answered]]);
+    const { mismatches } = judgeSync({ expected: plan, read, before: versioned, earlier: [], answered: versions });
+    expect(mismatches).toMatchObject([{ class: kind }]);
+  });
+
   it("knows another group under the bound id", () => {
     const changed = [
       groupOf("g1", "push", { externalId: "somebody-else", members: ["alice", "bob", "carol", "dave"] }),

@@ -11,6 +11,8 @@ export interface JudgeInput {
   readonly before: readonly ActualGroup[];
   /** Earlier reads of this sync's later rounds, oldest first. */
   readonly earlier: readonly (readonly ActualGroup[])[];
+  /** Versions that the endpoint answered the last write to each group with, by its id. */
+  readonly answered?: ReadonlyMap<string, string | undefined>;
 }
 
 /** Compares an independent read with what must be there (rule C8); each group that differs is named with its class. */
@@ -74,8 +76,15 @@ function judgeGroup(input: JudgeInput, expected: EffectiveGroup): Mismatch[] {
   const wasCloser = sightings.some(
     (group) => group !== undefined && sizeOf(differ(expected, group)) < sizeOf(difference),
   );
-  if (wasCloser) return mismatch("stale-replica", difference);
+  if (wasCloser || isOld(input, found)) return mismatch("stale-replica", difference);
   return mismatch(classOf(expected, difference, findGroup(input.before, expected)), difference);
+}
+
+/** The endpoint told of a new version, and shows the one before: it does not ignore the write, it does not show it yet. */
+function isOld({ before, answered }: JudgeInput, found: ActualGroup): boolean {
+  const version = answered?.get(found.id);
+  const was = before.find(({ id }) => id === found.id)?.version;
+  return version !== undefined && was !== undefined && version !== was && found.version === was;
 }
 
 function classOf(expected: EffectiveGroup, difference: Difference, before: ActualGroup | undefined): MismatchClass {
