@@ -18,7 +18,7 @@ import { findAccountsByExternalId, findAccountsByUserName, readAccount } from ".
 
 export interface AccountLookupDeps {
   readonly db: Database;
-  readonly queues: Queues;
+  readonly queues: Pick<Queues, "enqueueAccount">;
   readonly endpoint: Endpoint;
   readonly scopeId: string;
 }
@@ -126,7 +126,9 @@ async function lookUp(
     if (there !== undefined) return { ...base, state: "linked", accountId: link.accountId };
   }
   const byExternalId = await findAccountsByExternalId(client, userId);
-  const byUserName = byExternalId.length > 0 || userName === "" ? [] : await findAccountsByUserName(client, userName);
+  // Some endpoints ignore a filter and answer with everybody.
+  const isFound = byExternalId.some(({ externalId }) => externalId === userId);
+  const byUserName = isFound || userName === "" ? [] : await findAccountsByUserName(client, userName);
   const accountIds = [...byExternalId, ...byUserName].map((hit: AccountHit) => hit.id);
   const decision = decideAccount({
     user: { id: userId, userName },

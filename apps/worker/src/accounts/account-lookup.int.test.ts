@@ -1,0 +1,65 @@
+import type { Desired, UserId } from "@branchward/core";
+import { createGroupType, createScimClient, createScimProvider, createUserType } from "@branchward/scim";
+import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
+import { insertScope, insertUser, openTestDatabase } from "@branchward/store/testing";
+import { describe, expect, it } from "vitest";
+import { openEndpoints } from "../endpoint/open-endpoints.ts";
+import { createAccountLookup } from "./account-lookup.ts";
+
+function toDesired(userId: UserId): Desired {
+  return {
+    entitlements: [{ entitlement: "push", members: [{ userId, reasons: [] }] }],
+    exclusions: [],
+    findings: [],
+    additionsWithheld: false,
+    nextChangeAt: null,
+  };
+}
+
+describe("who somebody is at an endpoint", () => {
+  it("is seen by the name also where the filter by externalId is ignored and everybody is answered", async () => {
+    await using stack = new AsyncDisposableStack();
+    const { db } = stack.use(await openTestDatabase());
+    const userId = await insertUser(db, "alice");
+    const { scopeId } = await insertScope(db, { branch: "dev/x", endpoint: "hg" });
+    const provider = createScimProvider<undefined>({
+      store: createMemoryStore(),
+      types: [createUserType(), createGroupType()],
+      baseUrl: () => "https://endpoint.example/scim/v2",
+      maxResults: 100,
+    });
+    const { url } = stack.use(
+      await serveProvider({
+        handle(request) {
+          const query = new URLSearchParams(request.query);
+          if (query.get("filter")?.startsWith("externalId") === true) query.delete("filter");
+          return provider.handle({ ...request, query });
+        },
+      }),
+    );
+    const client = createScimClient({ url, token: () => "token", deadlineMs: 5_000, maxBytes: 1 << 20 });
+    await client.createUser({ userName: "bob", externalId: "somebody-else" });
+    const { id } = await client.createUser({ userName: "alice" });
+    const configuration = {
+      name: "hg",
+      type: "scim",
+      url,
+      token: [{ env: "TOKEN" }],
+      accounts: false,
+      concurrency: 4,
+      allow: [],
+      probeEveryMs: 30_000,
+      ci: "required",
+      drift: "repair",
+      displayName: "{branch}:{entitlement}",
+    } as const;
+    const builtin = { url: "", token: "" };
+    const sources = { db, env: { TOKEN: "token" }, adopt: "review", builtin } as const;
+    const { endpoints } = stack.use(await openEndpoints([configuration], sources));
+    const endpoint = endpoints.get("hg");
+    if (endpoint === undefined) throw new Error("no endpoint");
+    const deps = { db, endpoint, scopeId, queues: { enqueueAccount: async () => undefined } };
+    const question = { desired: toDesired(userId), userNames: new Map([[userId, "alice"]]) };
+    expect((await createAccountLookup(client, deps, question))(userId)).toBe(id);
+  });
+});
