@@ -35,21 +35,28 @@ export async function loadAccessFacts(
   const names: readonly [string, ...string[]] = [branch.name, ...strictNames];
   const rules = names.flatMap((name) => listMatchingRules(policy, { repository: branch.repository, name }));
   const needed = policyReferences({ ...policy, rules: [...new Set(rules)] });
-  const groups = await resolveReferences(db, needed.groups);
-  const checkouts = [...(await listOpenCheckouts(db, branch.id)), ...(await listLeftCheckouts(db, branch.id))];
-  const emergencies = await listEmergencies(db, branch.id);
+  const [groups, open, left, emergencies, withheld, now, named] = await Promise.all([
+    resolveReferences(db, needed.groups),
+    listOpenCheckouts(db, branch.id),
+    listLeftCheckouts(db, branch.id),
+    listEmergencies(db, branch.id),
+    loadWithheld(db, branch.id),
+    readClock(db),
+    listUsersNamed(db, needed.userNames),
+  ]);
+  const checkouts = [...open, ...left];
   const reached = [...groups.values()].flatMap((group) => group.members.map((member) => member.userId));
   const ids = new Set([...userIds, ...reached, ...[...checkouts, ...emergencies].map((each) => each.userId)]);
-  const records = [...(await listUsersById(db, [...ids])), ...(await listUsersNamed(db, needed.userNames))];
+  const records = [...(await listUsersById(db, [...ids])), ...named];
   return {
     policy,
     repository: { name: branch.repository },
     incarnation: { refType: branch.refType, state: branch.state, names },
-    now: await readClock(db),
+    now,
     groups,
     users: toDirectoryUsers(records.map((record) => toDirectoryUser(record, needed.attributes))),
     checkouts,
-    withheld: await loadWithheld(db, branch.id),
+    withheld,
     emergencies,
     held: groups.values().some(({ state }) => state === "lost") ? await loadHeld(db, branch.id) : new Map(),
   };

@@ -437,4 +437,4 @@ export {
   type UserBranchFacts,
 } from "./user-access-facts.ts";
 export { addStrictName, listStrictNames, narrowByRenaming } from "./strict-names.ts";
-export { transact } from "./transact.ts";
+export { readSnapshot, transact } from "./transact.ts";

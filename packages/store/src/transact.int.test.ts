@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { connectDatabase, type Queryable } from "./database.ts";
 import { openTestDatabase, type TestDatabase } from "./testing.ts";
-import { transact } from "./transact.ts";
+import { readSnapshot, transact } from "./transact.ts";
 
 let database: TestDatabase;
 
@@ -141,4 +141,21 @@ test("takes no statement that comes after its end", async () => {
   const held = await transact(database.db, async (trx) => ({ trx }));
   await expect(mark(held.trx, "late")).rejects.toThrow("over");
   expect(await listMarks(database.db)).toEqual([]);
+});
+
+describe("a snapshot", () => {
+  test("shows the moment of its first statement, whatever is committed meanwhile", async () => {
+    const seen = await readSnapshot(database.db, async (trx) => {
+      const before = await listMarks(trx);
+      await mark(database.db, "a");
+      return { before, after: await listMarks(trx) };
+    });
+    expect(seen).toEqual({ before: [], after: [] });
+    expect(await listMarks(database.db)).toEqual(["a"]);
+  });
+
+  test("takes no write", async () => {
+    const writing = readSnapshot(database.db, (trx) => mark(trx, "a"));
+    await expect(writing).rejects.toMatchObject({ code: "25006" });
+  });
 });

@@ -20,10 +20,19 @@ import type { Tables } from "./tables.ts";
  *
  * The transaction's begin travels with the first statements, which had therefore better read than write.
  */
-export async function transact<T>(db: Database, work: (trx: Transaction<Tables>) => Promise<T>): Promise<T> {
+export function transact<T>(db: Database, work: (trx: Transaction<Tables>) => Promise<T>): Promise<T> {
+  return run(db, "begin", work);
+}
+
+/** As `transact`, to read alone: everything as of one moment, that of the first statement. */
+export function readSnapshot<T>(db: Database, work: (trx: Transaction<Tables>) => Promise<T>): Promise<T> {
+  return run(db, "begin isolation level repeatable read read only", work);
+}
+
+function run<T>(db: Database, begin: string, work: (trx: Transaction<Tables>) => Promise<T>): Promise<T> {
   const executor = db.getExecutor();
   return executor.provideConnection(async (connection) => {
-    const { provider, end } = open(connection);
+    const { provider, end } = open(connection, begin);
     const trx = new Transaction<Tables>({ ...COMPILING, executor: executor.withConnectionProvider(provider) });
     try {
       const result = await work(trx);
@@ -43,9 +52,9 @@ interface OpenTransaction {
   readonly end: (how: "commit" | "rollback") => Promise<void>;
 }
 
-function open(connection: DatabaseConnection): OpenTransaction {
+function open(connection: DatabaseConnection, begin: string): OpenTransaction {
   const state = { isOver: false };
-  const begun = send(connection, "begin");
+  const begun = send(connection, begin);
   // Whoever asked for the first statement is told; nobody may have.
   begun.catch(() => undefined);
   return {

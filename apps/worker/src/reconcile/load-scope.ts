@@ -19,6 +19,7 @@ import {
   listStrictNames,
   loadAccessFacts,
   type Queryable,
+  readSnapshot,
 } from "@branchward/store";
 import type { KnownIntent } from "./resolve-intents.ts";
 
@@ -57,11 +58,7 @@ export async function loadScope(
   { db, activePolicy }: LoadDeps,
   held: { readonly lease: Lease; readonly merged: readonly Lease[] },
 ): Promise<LoadedScope> {
-  return db
-    .transaction()
-    .setIsolationLevel("repeatable read")
-    .setAccessMode("read only")
-    .execute((trx) => loadIn(trx, activePolicy, held));
+  return readSnapshot(db, (trx) => loadIn(trx, activePolicy, held));
 }
 
 async function loadIn(
@@ -69,33 +66,25 @@ async function loadIn(
   activePolicy: ActivePolicy,
   { lease, merged }: { readonly lease: Lease; readonly merged: readonly Lease[] },
 ): Promise<LoadedScope> {
-  const active = await activePolicy.find(trx);
-  const branch = await findBranch(trx, lease.incarnationId);
+  const [active, branch, strictNames, retirement, groups] = await Promise.all([
+    activePolicy.find(trx),
+    findBranch(trx, lease.incarnationId),
+    listStrictNames(trx, lease.incarnationId, lease.endpoint),
+    findRetirementMode(trx, lease.endpoint),
+    loadGroups(trx, [lease, ...merged]),
+  ]);
   // Missing information never removes access.
   if (active === undefined) throw new UnavailableError("no policy version is in force yet", { code: "no_policy" });
   if (branch?.id !== lease.incarnationId)
     throw new UnavailableError("the branch was merged just now", { code: "merged" });
-  const strictNames = await listStrictNames(trx, branch.id, lease.endpoint);
-  const facts = await loadAccessFacts(trx, { policy: active.policy, branch, strictNames });
-  const { id } = branch;
-  const hold = await findHold(trx, { repositoryId: branch.repositoryId, incarnationId: id, endpoint: lease.endpoint });
+  const { id, repositoryId } = branch;
+  const [facts, hold] = await Promise.all([
+    loadAccessFacts(trx, { policy: active.policy, branch, strictNames }),
+    findHold(trx, { repositoryId, incarnationId: id, endpoint: lease.endpoint }),
+  ]);
   // A retired endpoint holds nothing of any branch, as if all were deleted long ago (rule B8).
-  const isRetired = (await findRetirementMode(trx, lease.endpoint)) !== undefined;
+  const isRetired = retirement !== undefined;
   const state = isRetired ? "deleted" : branch.state;
-  const knownGroups: KnownGroup[] = [];
-  const recordedNames: string[] = [];
-  const intents: KnownIntent[] = [];
-  for (const one of [lease, ...merged]) {
-    const incarnation = one.incarnationId as IncarnationId;
-    for (const group of await listGroupBindings(trx, one.scopeId)) {
-      const { groupId, ...intent } = group;
-      if (groupId !== null) {
-        knownGroups.push({ incarnation, entitlement: group.entitlement, groupId });
-        recordedNames.push(group.displayName);
-      }
-      if (groupId === null || intent.sentMembers !== null) intents.push({ ...intent, incarnation });
-    }
-  }
   return {
     branch: {
       incarnation: id,
@@ -114,12 +103,34 @@ async function loadIn(
     policyVersion: active.version,
     strictNames,
     userNames: new Map([...facts.users.byId].map(([userId, user]) => [userId, user.userName])),
-    knownGroups,
-    recordedNames,
-    intents,
+    ...groups,
     guards: active.policy.guards,
     isHeld: hold !== null,
     isRetired,
     now: facts.now,
   };
+}
+
+async function loadGroups(
+  trx: Queryable,
+  leases: readonly Lease[],
+): Promise<Pick<LoadedScope, "knownGroups" | "recordedNames" | "intents">> {
+  const groups = await Promise.all(
+    leases.map(async ({ scopeId, incarnationId }) => {
+      const found = await listGroupBindings(trx, scopeId);
+      return found.map((group) => ({ ...group, incarnation: incarnationId as IncarnationId }));
+    }),
+  );
+  const knownGroups: KnownGroup[] = [];
+  const recordedNames: string[] = [];
+  const intents: KnownIntent[] = [];
+  for (const { groupId, ...intent } of groups.flat()) {
+    const { incarnation, entitlement, displayName } = intent;
+    if (groupId !== null) {
+      knownGroups.push({ incarnation, entitlement, groupId });
+      recordedNames.push(displayName);
+    }
+    if (groupId === null || intent.sentMembers !== null) intents.push(intent);
+  }
+  return { knownGroups, recordedNames, intents };
 }
