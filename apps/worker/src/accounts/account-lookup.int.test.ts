@@ -11,7 +11,7 @@ function toDesired(userId: UserId): Desired {
     entitlements: [{ entitlement: "push", members: [{ userId, reasons: [] }] }],
     exclusions: [],
     findings: [],
-    additionsWithheld: false,
+    lostReferences: [],
     nextChangeAt: null,
   };
 }
