@@ -134,8 +134,8 @@ function textOf(query: unknown): string {
 
 /** Whether something is in the record for good once the statement is done. */
 function isEffect(session: Session, text: string): boolean {
-  const [verb = ""] = /^\s*\w+/u.exec(text.toLowerCase()) ?? [];
-  switch (verb.trim()) {
+  const [, verb = ""] = /^(?:\s|\/\*.*?\*\/)*(\w+)/u.exec(text.toLowerCase()) ?? [];
+  switch (verb) {
     case "begin":
     case "start":
       Object.assign(session, { isOpen: true, hasWritten: false });
