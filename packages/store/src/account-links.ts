@@ -137,7 +137,10 @@ export interface MissingAccounts {
   readonly users: readonly { readonly userId: UserId; readonly userName: string }[];
 }
 
-/** Asks for accounts that a run of the scope missed. @returns those not asked for before: they need a job */
+/**
+ * Asks for accounts that a run of the scope missed, made or opened. @returns those not asked for before, and those that have
+ * become usable since the run looked: they need a job, which asks for the scope
+ */
 export async function requestMissingAccounts(
   trx: Queryable,
   { endpoint, scopeId, users }: MissingAccounts,
@@ -151,7 +154,7 @@ export async function requestMissingAccounts(
     order by u."userId"
     on conflict (endpoint, user_id) do update set
       managed = true, requested = account_links.requested + 1, requested_at = now()
-      where not account_links.managed
+      where not account_links.managed or (account_links.state = 'linked' and not account_links.deactivated_by_us)
     returning endpoint, user_id as "userId"`.execute(trx);
   await sql`
     insert into account_waits (endpoint, user_id, scope_id)

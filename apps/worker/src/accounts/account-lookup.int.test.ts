@@ -1,6 +1,7 @@
 import type { Desired, UserId } from "@branchward/core";
 import { createGroupType, createScimClient, createScimProvider, createUserType } from "@branchward/scim";
 import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
+import { acquireAccountLease, requestMissingAccounts, settleAccount } from "@branchward/store";
 import { insertScope, insertUser, openTestDatabase } from "@branchward/store/testing";
 import { describe, expect, it } from "vitest";
 import { openEndpoints } from "../endpoint/open-endpoints.ts";
@@ -60,6 +61,26 @@ describe("who somebody is at an endpoint", () => {
     if (endpoint === undefined) throw new Error("no endpoint");
     const deps = { db, endpoint, scopeId, queues: { enqueueAccount: async () => undefined } };
     const question = { desired: toDesired(userId), userNames: new Map([[userId, "alice"]]) };
-    expect((await createAccountLookup(client, deps, question))(userId)).toBe(id);
+    expect((await createAccountLookup(client, deps, question)).accountOf(userId)).toBe(id);
+  });
+
+  it("is asked for again where an account was opened while a run missed it (rule C5)", async () => {
+    await using database = await openTestDatabase();
+    const { db } = database;
+    const userId = await insertUser(db, "alice");
+    const { scopeId } = await insertScope(db, { branch: "dev/x", endpoint: "hg" });
+    const users = [{ userId, userName: "alice" }];
+    const miss = () => requestMissingAccounts(db, { endpoint: "hg", scopeId, users });
+    const settle = async (deactivatedByUs: boolean) => {
+      const lease = await acquireAccountLease(db, { endpoint: "hg", userId }, 1_000);
+      if (lease === undefined) throw new Error("no lease");
+      const outcome = { accountId: "a1", userName: "alice", state: "linked", createdByUs: true, written: [] } as const;
+      await settleAccount(db, lease, { ...outcome, deactivatedByUs });
+    };
+    expect(await miss()).toEqual([{ endpoint: "hg", userId }]);
+    await settle(true);
+    expect(await miss()).toEqual([]);
+    await settle(false);
+    expect(await miss()).toEqual([{ endpoint: "hg", userId }]);
   });
 });

@@ -28,7 +28,12 @@ export interface AccountQuestion {
   readonly userNames: ReadonlyMap<UserId, string>;
 }
 
-export type AccountOf = (userId: UserId) => string | undefined;
+export interface AccountLookup {
+  /** The endpoint's id of a user; undefined for nobody there. */
+  readonly accountOf: (userId: UserId) => string | undefined;
+  /** Whether it is an account that we closed, and have not opened again yet. */
+  readonly isClosed: (userId: UserId) => boolean;
+}
 
 /** Look-ups under way at once in one run. */
 const PARALLEL = 4;
@@ -43,9 +48,9 @@ export async function createAccountLookup(
   client: ScimClient,
   deps: AccountLookupDeps,
   { desired, userNames }: AccountQuestion,
-): Promise<AccountOf> {
+): Promise<AccountLookup> {
   const { db, endpoint } = deps;
-  if (endpoint.builtin) return (userId) => userId;
+  if (endpoint.builtin) return { accountOf: (userId) => userId, isClosed: () => false };
   const members = new Set(desired.entitlements.flatMap((group) => group.members.map((member) => member.userId)));
   const wanted = new Set<UserId>([...members, ...desired.exclusions.map((exclusion) => exclusion.userId)]);
   const links = await listAccountLinks(db, { endpoint: endpoint.name, userIds: [...wanted], maxAgeMs: MAX_AGE_MS });
@@ -56,12 +61,10 @@ export async function createAccountLookup(
     ),
   );
   if (isKept) {
-    await requestAccounts(
-      deps,
-      [...members].filter((userId) => !accounts.has(userId)),
-      userNames,
-    );
-    return (userId) => accounts.get(userId);
+    const closed = new Set(links.flatMap(({ userId, deactivatedByUs }) => (deactivatedByUs ? [userId] : [])));
+    const awaited = [...members].filter((userId) => !accounts.has(userId) || closed.has(userId));
+    await requestAccounts(deps, awaited, userNames);
+    return { accountOf: (userId) => accounts.get(userId), isClosed: (userId) => closed.has(userId) };
   }
   const known = new Map(links.map((link) => [link.userId, link]));
   const stale = [...wanted].filter((userId) => known.get(userId)?.isFresh !== true);
@@ -74,10 +77,10 @@ export async function createAccountLookup(
     if (state === "linked" && accountId !== null) accounts.set(userId, accountId);
     else accounts.delete(userId);
   }
-  return (userId) => accounts.get(userId);
+  return { accountOf: (userId) => accounts.get(userId), isClosed: () => false };
 }
 
-/** Has the missing accounts made; the scope is asked for again when they are. */
+/** Has the missing accounts made, and the closed ones opened; the scope is asked for again when they are. */
 async function requestAccounts(
   { db, queues, endpoint, scopeId }: AccountLookupDeps,
   missing: readonly UserId[],

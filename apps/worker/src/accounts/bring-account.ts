@@ -4,6 +4,7 @@ import {
   type AccountDecision,
   type AccountOwner,
   decideAccount,
+  foldName,
   type KnownAttributes,
   listProfilePaths,
   planKeyRemovals,
@@ -197,8 +198,7 @@ async function readOpened(
 ): Promise<EndpointAccount> {
   const after = await readAccount(client, account.id);
   if (after === undefined) throw diverged("is not there after it was written");
-  if (after.userName.toLowerCase() !== owner.userName.toLowerCase())
-    throw diverged(`still bears the name ${after.userName}`);
+  if (foldName(after.userName) !== foldName(owner.userName)) throw diverged(`still bears the name ${after.userName}`);
   if (isOurs && after.active === false) throw diverged("was activated and does not say so");
   return after;
 }

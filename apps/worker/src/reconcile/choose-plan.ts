@@ -33,10 +33,14 @@ interface Found {
   readonly actual: readonly ActualGroup[];
   readonly collisions?: readonly Collision[];
   readonly accountOf: (userId: UserId) => string | undefined;
+  readonly isClosed: (userId: UserId) => boolean;
 }
 
 /** Chooses what a run writes; whatever it leaves is in the plan's effective set. */
-export async function choosePlan(run: SyncRun, { actual, accountOf, collisions = [] }: Found): Promise<ChosenPlan> {
+export async function choosePlan(
+  run: SyncRun,
+  { actual, accountOf, isClosed, collisions = [] }: Found,
+): Promise<ChosenPlan> {
   const { scope, endpoint, db, lease } = run;
   const input = {
     branch: scope.branch,
@@ -47,6 +51,7 @@ export async function choosePlan(run: SyncRun, { actual, accountOf, collisions =
     now: scope.now,
     pairingWindowMs: run.pairingWindowMs,
     accountOf,
+    isClosed,
     isRenaming: scope.strictNames.length > 0,
     isRetired: scope.isRetired,
     collisions: new Set(listOwn(collisions, scope.branch.incarnation)),
@@ -87,7 +92,7 @@ async function findSuspension(
  */
 export async function addLedgerMembers(
   { db, lease, scope }: SyncRun,
-  { actual, accountOf }: Found,
+  { actual, accountOf }: Pick<Found, "actual" | "accountOf">,
 ): Promise<readonly ActualGroup[]> {
   const wanted = new Set(
     scope.desired.entitlements.flatMap(({ entitlement, members }) =>

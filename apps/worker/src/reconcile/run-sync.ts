@@ -91,11 +91,11 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
   const run = { ...asked, scope: { ...asked.scope, knownGroups: [...asked.scope.knownGroups, ...bindings] } };
   const before = await readActual(client, run);
   const lookup = { ...run, scopeId: run.lease.scopeId };
-  const accountOf = await createAccountLookup(client, lookup, run.scope);
+  const { accountOf, isClosed } = await createAccountLookup(client, lookup, run.scope);
   // What ended is a revocation also where a run that was under way is the first to see it.
   const isEnding = run.isRevocation || run.scope.branch.state !== "active";
   const actual = isEnding ? await addLedgerMembers(run, { actual: before, accountOf }) : before;
-  const chosen = await choosePlan(run, { actual, accountOf, collisions });
+  const chosen = await choosePlan(run, { actual, accountOf, isClosed, collisions });
   const { plan } = chosen;
   if (plan.operations.length > 0) timeline.enter("write");
   const { created, versions } = await writePlan(client, run, { plan, actual: before }).catch(async (error: unknown) => {

@@ -1,4 +1,5 @@
 /** Which account of an endpoint a directory user is (rule C5), and how sure that is. */
+import { foldName } from "../fold-name.ts";
 import type { UserId } from "../words.ts";
 
 /** A user of the endpoint that was found. */
@@ -52,9 +53,4 @@ export function decideAccount(question: AccountQuestion): AccountDecision {
 
 function toAmbiguous(hits: readonly AccountHit[]): AccountDecision {
   return { kind: "ambiguous", accountIds: hits.map(({ id }) => id) };
-}
-
-/** `userName` is compared without regard to case (RFC 7643 §4.1.1). */
-function foldName(name: string): string {
-  return name.normalize("NFC").toLowerCase();
 }

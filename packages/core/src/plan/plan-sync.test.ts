@@ -97,6 +97,20 @@ describe("a plan", () => {
     expect(plan.missing).toEqual([{ entitlement: "push", userId: "bob" }]);
   });
 
+  it("adds no closed account, and leaves it where it is (rule C5)", () => {
+    const groups = [groupOf("g1", "push", { members: ["bob"] }), groupOf("g2", "read", { members: [] })];
+    const plan = planSync(
+      inputOf({
+        desired: desiredOf({ push: ["bob"], read: ["bob"] }),
+        actual: groups,
+        bindings: [bound("g1", "push"), bound("g2", "read")],
+        isClosed: (userId) => userId === "bob",
+      }),
+    );
+    expect(plan.operations).toEqual([]);
+    expect(plan.missing).toEqual([{ entitlement: "read", userId: "bob" }]);
+  });
+
   it("adds nobody while additions are withheld, and removes all the same", () => {
     const plan = planSync(
       inputOf({

@@ -184,10 +184,12 @@ function planGroup(input: PlanInput, { entitlement, held, displayName }: Chosen)
   const { branch, desired } = input;
   const desiredMembers = desired.entitlements.find((group) => group.entitlement === entitlement)?.members ?? [];
   const present = new Set(held?.actual.members);
-  const mapped = desiredMembers.map(({ userId, reasons }) => ({ userId, reasons, member: input.accountOf(userId) }));
-  const usable = mapped.flatMap(({ member, ...rest }): Addition[] =>
-    member === undefined ? [] : [{ ...rest, member }],
-  );
+  const usable = desiredMembers.flatMap(({ userId, reasons }): Addition[] => {
+    const member = input.accountOf(userId);
+    const isUsable = member !== undefined && (present.has(member) || input.isClosed?.(userId) !== true);
+    return isUsable ? [{ userId, reasons, member }] : [];
+  });
+  const found = new Set(usable.map(({ userId }) => userId));
   const absent = usable.filter(({ member }) => !present.has(member));
   const isWithheld = desired.lostReferences.length > 0;
   const additions = isWithheld ? [] : absent;
@@ -227,7 +229,7 @@ function planGroup(input: PlanInput, { entitlement, held, displayName }: Chosen)
             },
           ],
     additions: made,
-    missing: mapped.filter(({ member }) => member === undefined).map(({ userId }) => userId),
+    missing: desiredMembers.flatMap(({ userId }) => (found.has(userId) ? [] : [userId])),
     withheld,
     keptBack,
   };

@@ -63,6 +63,8 @@ export interface PlanInput {
   readonly pairingWindowMs: number;
   /** The endpoint's id for a directory user (rule C5); undefined where there is no usable account. */
   readonly accountOf: (userId: UserId) => string | undefined;
+  /** Whose account we closed: it stays where it is, and is added nowhere before it is opened again (rule C5). */
+  readonly isClosed?: (userId: UserId) => boolean;
   /** While a rename is not verified whoever loses loses by it, and no guard looks at that (rules A5, C1). */
   readonly isRenaming?: boolean;
   /** The endpoint is given up: whoever loses loses by that (rule B8). */
