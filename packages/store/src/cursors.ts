@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Queryable } from "./database.ts";
+import type { Queryable } from "./connection/database.ts";
 import type { ChangeCursor } from "./directory/changes.ts";
 
 /** Reads how far a reader has come and keeps others from reading on until the transaction ends. */

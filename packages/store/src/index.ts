@@ -26,8 +26,8 @@ export {
   type ShownAccount,
   summarizeMissingAccounts,
   takeWaitingScopes,
-} from "./account-links.ts";
-export { type AccessQuestion, loadAccessFacts, readClock, toDirectoryUser } from "./access-facts.ts";
+} from "./people/account-links.ts";
+export { type AccessQuestion, loadAccessFacts, readClock, toDirectoryUser } from "./access/access-facts.ts";
 export {
   type BranchThen,
   type EndpointThen,
@@ -40,9 +40,9 @@ export {
   listStaysAt,
   type StayThen,
   wasActiveAt,
-} from "./access-history.ts";
-export { type ActivePolicy, type ActivePolicyVersion, createActivePolicy } from "./active-policy.ts";
-export { insertApproval, type NewApproval, type RemovalApproval } from "./approvals.ts";
+} from "./access/access-history.ts";
+export { type ActivePolicy, type ActivePolicyVersion, createActivePolicy } from "./policy/active-policy.ts";
+export { insertApproval, type NewApproval, type RemovalApproval } from "./scopes/approvals.ts";
 export {
   type AuditedPage,
   type AuditRound,
@@ -56,7 +56,7 @@ export {
   listScopesOfIncarnations,
   listUnseenScopes,
   saveAuditedPage,
-} from "./audits.ts";
+} from "./endpoints/audits.ts";
 export {
   type ActorClaim,
   type ActorResolution,
@@ -65,7 +65,7 @@ export {
   noteActor,
   type NotedResolution,
   resolveActor,
-} from "./actors.ts";
+} from "./people/actors.ts";
 export {
   type CheckoutEvent,
   type CheckoutMove,
@@ -78,8 +78,8 @@ export {
   moveCheckouts,
   type OpenCheckout,
   type StandingCheckout,
-} from "./checkouts.ts";
-export { connectDatabase, type Database, type DatabaseConnection, type Queryable } from "./database.ts";
+} from "./people/checkouts.ts";
+export { connectDatabase, type Database, type DatabaseConnection, type Queryable } from "./connection/database.ts";
 export {
   type BranchHistoryEvent,
   type DeliveryDetails,
@@ -93,7 +93,7 @@ export {
   listDeliveriesById,
   type NewDelivery,
   type RecordedBranchEvent,
-} from "./deliveries.ts";
+} from "./deliveries/deliveries.ts";
 export {
   type GroupBinding,
   listGroupBindings,
@@ -102,7 +102,7 @@ export {
   forgetGroupIntent,
   type GroupIntent,
   saveGroupBindings,
-} from "./entitlement-groups.ts";
+} from "./scopes/entitlement-groups.ts";
 export {
   blockEndpoint,
   type BreakerState,
@@ -114,7 +114,7 @@ export {
   openBreaker,
   saveCallLimit,
   type ShownGate,
-} from "./endpoint-gates.ts";
+} from "./endpoints/endpoint-gates.ts";
 export {
   findEndpointCard,
   isEndpointTried,
@@ -124,7 +124,7 @@ export {
   type RecordedCard,
   saveEndpointCard,
   saveProbeGroup,
-} from "./endpoint-cards.ts";
+} from "./endpoints/endpoint-cards.ts";
 export {
   countGroupsByEndpoint,
   findRetirementMode,
@@ -133,8 +133,8 @@ export {
   type Retirement,
   type RetirementMode,
   undoRetirement,
-} from "./endpoint-retirements.ts";
-export { type EndpointState, listEndpointStates } from "./endpoint-states.ts";
+} from "./endpoints/endpoint-retirements.ts";
+export { type EndpointState, listEndpointStates } from "./endpoints/endpoint-states.ts";
 export {
   type Finding,
   listFindings,
@@ -144,7 +144,7 @@ export {
   resolveFinding,
   resolveFindingBefore,
   resolveHeldFindings,
-} from "./findings.ts";
+} from "./scopes/findings.ts";
 export {
   type ApprovedRemoval,
   countDirectoryGroups,
@@ -157,7 +157,7 @@ export {
   type MassDeactivation,
   saveWithheldRemovals,
   type WithheldRemoval,
-} from "./guards.ts";
+} from "./scopes/guards.ts";
 export {
   approveGrant,
   expireGrants,
@@ -174,8 +174,8 @@ export {
   type NewGrant,
   rejectGrant,
   revokeGrant,
-} from "./emergency-grants.ts";
-export { type Enrolled, insertEnrolmentCode, type NewEnrolment, redeemEnrolmentCode } from "./enrolments.ts";
+} from "./people/emergency-grants.ts";
+export { type Enrolled, insertEnrolmentCode, type NewEnrolment, redeemEnrolmentCode } from "./people/enrolments.ts";
 export {
   endHold,
   findHold,
@@ -188,7 +188,7 @@ export {
   type NewHold,
   settleEndedHolds,
   type StandingHold,
-} from "./holds.ts";
+} from "./people/holds.ts";
 export {
   assignCheckouts,
   deleteLink,
@@ -196,8 +196,8 @@ export {
   listLinks,
   type NewLink,
   upsertLink,
-} from "./identity-links.ts";
-export { resolveUnmentioned, saveScopeFindings, settleScopeFindings } from "./scope-findings.ts";
+} from "./people/identity-links.ts";
+export { resolveUnmentioned, saveScopeFindings, settleScopeFindings } from "./scopes/scope-findings.ts";
 export {
   type BoundRepository,
   claimLookups,
@@ -208,8 +208,8 @@ export {
   listDueLookups,
   requestLookup,
   requestSuspectLookups,
-} from "./branch-lookups.ts";
-export { findHead, type HeadRequest } from "./heads.ts";
+} from "./branches/branch-lookups.ts";
+export { findHead, type HeadRequest } from "./branches/heads.ts";
 export {
   type BranchFilter,
   type BranchRow,
@@ -223,8 +223,8 @@ export {
   listLiveBranchesOf,
   listLiveByNames,
   saveIncarnations,
-} from "./incarnations.ts";
-export { breakLineage, type LineageBreak, mendLineage, settleLineageBreaks } from "./lineage-breaks.ts";
+} from "./branches/incarnations.ts";
+export { breakLineage, type LineageBreak, mendLineage, settleLineageBreaks } from "./branches/lineage-breaks.ts";
 export { lockCursor, saveCursor } from "./cursors.ts";
 export {
   endLedgerOf,
@@ -240,7 +240,7 @@ export {
   openLedgerEntries,
   type OpenEntry,
   settleLedgerEntries,
-} from "./ledger.ts";
+} from "./scopes/ledger.ts";
 export {
   type ChangeCursor,
   type DirectoryChange,
@@ -278,7 +278,7 @@ export {
   lockPolicyAndNames,
   lockPolicyShared,
 } from "./locks.ts";
-export type { MemberSet, SyncMember } from "./member-sets.ts";
+export type { MemberSet, SyncMember } from "./scopes/member-sets.ts";
 export { listPendingMigrations, migrateStore } from "./migrate.ts";
 export {
   type Channel,
@@ -287,7 +287,7 @@ export {
   type Notifier,
   notify,
   openNotifications,
-} from "./notifications.ts";
+} from "./connection/notifications.ts";
 export {
   bindReference,
   bindReferences,
@@ -300,15 +300,15 @@ export {
   noteLostGroups,
   type PolicyBinding,
   resolveReferences,
-} from "./policy-bindings.ts";
-export { type AskedScope, type BranchRequest, requestBranches } from "./request-branches.ts";
-export { findRest } from "./rests.ts";
-export { ensurePolicyScopes, listPolicyEndpoints, type ScopeMaking } from "./policy-scopes.ts";
-export { approvePolicy, type PolicyApproval, rejectPolicy } from "./decide-policy.ts";
+} from "./policy/policy-bindings.ts";
+export { type AskedScope, type BranchRequest, requestBranches } from "./branches/request-branches.ts";
+export { findRest } from "./branches/rests.ts";
+export { ensurePolicyScopes, listPolicyEndpoints, type ScopeMaking } from "./policy/policy-scopes.ts";
+export { approvePolicy, type PolicyApproval, rejectPolicy } from "./policy/decide-policy.ts";
 export type { PlannedBinding } from "./policy-plan/load-plan-facts.ts";
 export { type MadePolicyPlan, makePolicyPlan } from "./policy-plan/make-policy-plan.ts";
 export { type PolicyPlanSummary, summarizePlan } from "./policy-plan/summarize-plan.ts";
-export { type ProposalOutcome, type ProposedPolicy, proposePolicy } from "./propose-policy.ts";
+export { type ProposalOutcome, type ProposedPolicy, proposePolicy } from "./policy/propose-policy.ts";
 export {
   findActivePolicyVersion,
   findActivePolicyVersionId,
@@ -318,7 +318,7 @@ export {
   listRecentAuthors,
   type PolicyVersion,
   type PolicyVersionState,
-} from "./policy-versions.ts";
+} from "./policy/policy-versions.ts";
 export {
   findReplay,
   hasCheckoutSince,
@@ -329,7 +329,7 @@ export {
   type Replay,
   setDeliveryOutcome,
   setReplayScopes,
-} from "./replays.ts";
+} from "./deliveries/replays.ts";
 export {
   type JoinedSources,
   listRepositories,
@@ -338,7 +338,7 @@ export {
   type RepositoryFilter,
   type RepositoryRow,
   resolveRepository,
-} from "./repositories.ts";
+} from "./branches/repositories.ts";
 export {
   findOpenRevocation,
   listDueRevocations,
@@ -351,7 +351,7 @@ export {
   type RevocationRequest,
   settleRevocation,
   wakeRevocations,
-} from "./revocations.ts";
+} from "./scopes/revocations.ts";
 export {
   acquireLease,
   type Due,
@@ -364,7 +364,7 @@ export {
   seizeLease,
   settleScope,
   verifyAgain,
-} from "./leases.ts";
+} from "./scopes/leases.ts";
 export {
   ensureScopes,
   type DueScope,
@@ -378,7 +378,7 @@ export {
   requestScopesOf,
   requestStaleScopesOf,
   type ScopeState,
-} from "./scopes.ts";
+} from "./scopes/scopes.ts";
 export {
   isReferenceIndexOf,
   describeScopes,
@@ -391,9 +391,9 @@ export {
   mentionsOf,
   type NamedScope,
   renewScopeReferences,
-} from "./scope-references.ts";
-export { listMergedScopes, type MergedScope } from "./merged-scopes.ts";
-export { deleteSession, findLiveSession, insertSession, type NewSession, type Session } from "./sessions.ts";
+} from "./scopes/scope-references.ts";
+export { listMergedScopes, type MergedScope } from "./scopes/merged-scopes.ts";
+export { deleteSession, findLiveSession, insertSession, type NewSession, type Session } from "./tokens/sessions.ts";
 export {
   countDriftSince,
   findLatestPlan,
@@ -411,7 +411,7 @@ export {
   type SyncPhase,
   type SyncRow,
   type WithheldMember,
-} from "./syncs.ts";
+} from "./scopes/syncs.ts";
 export type { DueReason, TokenScope } from "./tables.ts";
 export {
   createTokenSecret,
@@ -427,14 +427,14 @@ export {
   revokeToken,
   type Token,
   touchToken,
-} from "./tokens.ts";
-export { findAskedBranches, type AskedBranch, type AskedBranches } from "./asked-branches.ts";
+} from "./tokens/tokens.ts";
+export { findAskedBranches, type AskedBranch, type AskedBranches } from "./branches/asked-branches.ts";
 export {
   loadUserAccessFacts,
   NO_BRANCH_FACTS,
   type UserAccessFacts,
   type UserAccessQuestion,
   type UserBranchFacts,
-} from "./user-access-facts.ts";
-export { addStrictName, listStrictNames, narrowByRenaming } from "./strict-names.ts";
-export { readSnapshot, transact } from "./transact.ts";
+} from "./access/user-access-facts.ts";
+export { addStrictName, listStrictNames, narrowByRenaming } from "./scopes/strict-names.ts";
+export { readSnapshot, transact } from "./connection/transact.ts";

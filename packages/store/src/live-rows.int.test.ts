@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { raiseFinding, resolveFinding } from "./findings.ts";
+import { raiseFinding, resolveFinding } from "./scopes/findings.ts";
 import { findLivePosition, isBeyond, type LivePosition, listLiveRows } from "./live-rows.ts";
 import { insertScope, insertTestDelivery, insertTestSync, openTestDatabase, type TestDatabase } from "./testing.ts";
 

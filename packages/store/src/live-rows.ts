@@ -3,7 +3,7 @@
  * them, up to the oldest transaction still open. A row that changes again comes again, at its newest position only.
  */
 import { sql } from "kysely";
-import type { Queryable } from "./database.ts";
+import type { Queryable } from "./connection/database.ts";
 
 export type LiveRowType = "delivery" | "branch" | "sync" | "finding";
 

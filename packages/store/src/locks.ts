@@ -6,8 +6,8 @@ import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { type RefType, type RepositoryClaim, UnavailableError } from "@branchward/core";
 import { sql } from "kysely";
-import type { Database, Queryable } from "./database.ts";
-import { prepared } from "./prepared-statements.ts";
+import type { Database, Queryable } from "./connection/database.ts";
+import { prepared } from "./connection/prepared-statements.ts";
 
 const POLICY_LOCK = 7_190_001;
 const GUARDS_LOCK = 7_190_002;

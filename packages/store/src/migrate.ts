@@ -2,7 +2,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Kysely, sql } from "kysely";
 import { type Migration, type MigrationProvider, Migrator } from "kysely/migration";
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 
 const MIGRATIONS_DIR = join(import.meta.dirname, "..", "migrations");
 

@@ -1,7 +1,7 @@
 import type { BranchState, RefType, Vcs, Verdict } from "@branchward/core";
 import type { ColumnType, Generated, JSONColumnType } from "kysely";
 import type { DirectoryTables } from "./directory/tables.ts";
-import type { PeopleTables } from "./people-tables.ts";
+import type { PeopleTables } from "./people/people-tables.ts";
 
 type Timestamp = ColumnType<Date, Date, Date>;
 type NullableTimestamp = ColumnType<Date | null, Date | null | undefined, Date | null>;

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { foldName, type GroupId, type IncarnationId, type UserId } from "@branchward/core";
 import pg from "pg";
 import { uuidv7 } from "uuidv7";
-import { connectDatabase, type Database, type DatabaseConnection, type Queryable } from "./database.ts";
-import { insertDelivery, type NewDelivery } from "./deliveries.ts";
-import { saveIncarnations } from "./incarnations.ts";
+import { connectDatabase, type Database, type DatabaseConnection, type Queryable } from "./connection/database.ts";
+import { insertDelivery, type NewDelivery } from "./deliveries/deliveries.ts";
+import { saveIncarnations } from "./branches/incarnations.ts";
 import { migrateStore } from "./migrate.ts";
-import { ensureScopes, requestScopesOf } from "./scopes.ts";
-import { insertSync, type NewSync } from "./syncs.ts";
+import { ensureScopes, requestScopesOf } from "./scopes/scopes.ts";
+import { insertSync, type NewSync } from "./scopes/syncs.ts";
 
 export interface TestDatabase extends DatabaseConnection {
   readonly url: string;

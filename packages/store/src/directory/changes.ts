@@ -1,5 +1,5 @@
 import { sql, type RawBuilder } from "kysely";
-import type { Queryable } from "../database.ts";
+import type { Queryable } from "../connection/database.ts";
 
 /** A real change of provisioned state. Ids are SCIM ids. */
 export type DirectoryChange = { readonly resourceId: string } & (

@@ -1,8 +1,8 @@
 /** The clients of the directory: how they speak, what they own, whose tokens are about to end. */
 import type { Dialect } from "@branchward/scim";
 import { sql } from "kysely";
-import type { Database, Queryable } from "../database.ts";
-import { raiseFinding } from "../findings.ts";
+import type { Database, Queryable } from "../connection/database.ts";
+import { raiseFinding } from "../scopes/findings.ts";
 import { isResourceId, toUniquenessError } from "./resource-row.ts";
 
 /** What was seen of a client since it was last recorded. */

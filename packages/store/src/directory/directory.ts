@@ -1,7 +1,7 @@
 /** The built-in directory as a `ScimStore` on PostgreSQL. */
 import { ScimError, type ResourceType, type ScimStore } from "@branchward/scim";
 import pg from "pg";
-import type { Database, Queryable } from "../database.ts";
+import type { Database, Queryable } from "../connection/database.ts";
 import { insertDirectoryChanges, type DirectoryChange } from "./changes.ts";
 import { createCatalogue } from "./catalogues.ts";
 import type { DirectoryContext } from "./context.ts";

@@ -12,8 +12,8 @@ import {
 } from "@branchward/scim";
 import { sql, type Insertable, type Selectable } from "kysely";
 import { uuidv7 } from "uuidv7";
-import type { Queryable } from "../database.ts";
-import { prepared } from "../prepared-statements.ts";
+import type { Queryable } from "../connection/database.ts";
+import { prepared } from "../connection/prepared-statements.ts";
 import {
   countVisible,
   entitlementExtension,

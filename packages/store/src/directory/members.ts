@@ -1,8 +1,8 @@
 /** Membership as sets: every statement works on all ids at once, none on all members unless the change is of all. */
 import { ScimError, type Member, type MemberDelta, type MemberRead } from "@branchward/scim";
 import { sql, type Selectable } from "kysely";
-import type { Queryable } from "../database.ts";
-import { prepared } from "../prepared-statements.ts";
+import type { Queryable } from "../connection/database.ts";
+import { prepared } from "../connection/prepared-statements.ts";
 import { ownerOf, type DirectoryContext } from "./context.ts";
 import { isResourceId } from "./resource-row.ts";
 import type { DirectoryTables, GroupKind } from "./tables.ts";

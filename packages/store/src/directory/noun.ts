@@ -7,7 +7,7 @@ import type {
   ResourceUpdate,
   StoredResource,
 } from "@branchward/scim";
-import type { Queryable } from "../database.ts";
+import type { Queryable } from "../connection/database.ts";
 import type { DirectoryChange } from "./changes.ts";
 import type { DirectoryContext } from "./context.ts";
 

@@ -2,8 +2,8 @@
 import { foldDisplayName, type GroupId, type UserId } from "@branchward/core";
 import { foldCase, type JsonObject } from "@branchward/scim";
 import { sql } from "kysely";
-import type { Queryable } from "../database.ts";
-import { prepared } from "../prepared-statements.ts";
+import type { Queryable } from "../connection/database.ts";
+import { prepared } from "../connection/prepared-statements.ts";
 import { isResourceId } from "./resource-row.ts";
 import type { GroupKind } from "./tables.ts";
 

@@ -2,8 +2,8 @@
 import { ScimError, type JsonValue, type ListQuery } from "@branchward/scim";
 import { sql, type RawBuilder, type Selectable } from "kysely";
 import pg from "pg";
-import type { Queryable } from "../database.ts";
-import { prepared } from "../prepared-statements.ts";
+import type { Queryable } from "../connection/database.ts";
+import { prepared } from "../connection/prepared-statements.ts";
 import { compileFilter, compileSort, type AttributeSource } from "./filter-sql.ts";
 import type { DirectoryTables } from "./tables.ts";
 

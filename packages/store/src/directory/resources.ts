@@ -12,7 +12,7 @@ import {
 } from "@branchward/scim";
 import { sql, type RawBuilder, type Selectable } from "kysely";
 import { uuidv7 } from "uuidv7";
-import type { Queryable } from "../database.ts";
+import type { Queryable } from "../connection/database.ts";
 import { commonColumns } from "./columns.ts";
 import { requireProvisioner, type DirectoryContext } from "./context.ts";
 import type { AttributeSource } from "./filter-sql.ts";

@@ -7,7 +7,7 @@ import {
   type ResourceType,
   type ScimResponse,
 } from "@branchward/scim";
-import type { Database } from "../database.ts";
+import type { Database } from "../connection/database.ts";
 import { openTestDatabase } from "../testing.ts";
 import type { DirectoryChange } from "./changes.ts";
 import { entitlementExtension, type DirectoryContext } from "./context.ts";

@@ -1,7 +1,7 @@
 /** Remembers which user is the so-and-so-many-th, so that a page far into a long list is found as fast as the first. */
 import { sql } from "kysely";
-import type { Queryable } from "../database.ts";
-import { prepared } from "../prepared-statements.ts";
+import type { Queryable } from "../connection/database.ts";
+import { prepared } from "../connection/prepared-statements.ts";
 
 /** A user with the number of users before it, which holds as long as `shifts` is what it was. */
 interface UserMark {

@@ -11,8 +11,8 @@ import {
 } from "@branchward/scim";
 import { sql, type Insertable, type RawBuilder, type Selectable } from "kysely";
 import { uuidv7 } from "uuidv7";
-import type { Queryable } from "../database.ts";
-import { prepared } from "../prepared-statements.ts";
+import type { Queryable } from "../connection/database.ts";
+import { prepared } from "../connection/prepared-statements.ts";
 import { recordingChanges, type DirectoryChange } from "./changes.ts";
 import { commonColumns } from "./columns.ts";
 import { countVisible, ownerOf, requireProvisioner, visibleUser, type DirectoryContext } from "./context.ts";

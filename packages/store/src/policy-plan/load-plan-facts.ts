@@ -12,10 +12,10 @@ import {
   type UserId,
 } from "@branchward/core";
 import { sql } from "kysely";
-import type { Queryable } from "../database.ts";
+import type { Queryable } from "../connection/database.ts";
 import { listFlattenedMembers, listGroupsByName } from "../directory/read.ts";
-import { readClock } from "../access-facts.ts";
-import { listPolicyBindings, resolveReferences } from "../policy-bindings.ts";
+import { readClock } from "../access/access-facts.ts";
+import { listPolicyBindings, resolveReferences } from "../policy/policy-bindings.ts";
 
 const ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 

@@ -8,9 +8,9 @@ import {
   type Policy,
   type PolicyPlan,
 } from "@branchward/core";
-import { createActivePolicy } from "../active-policy.ts";
-import type { Database } from "../database.ts";
-import { findActivePolicyVersion, type PolicyVersion } from "../policy-versions.ts";
+import { createActivePolicy } from "../policy/active-policy.ts";
+import type { Database } from "../connection/database.ts";
+import { findActivePolicyVersion, type PolicyVersion } from "../policy/policy-versions.ts";
 import { loadPlanDirectory, type PlanDirectory } from "./load-plan-facts.ts";
 import { streamPlannedBranches } from "./stream-branches.ts";
 

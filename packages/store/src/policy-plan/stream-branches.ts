@@ -8,7 +8,7 @@ import type {
   UserId,
 } from "@branchward/core";
 import { sql } from "kysely";
-import type { Queryable } from "../database.ts";
+import type { Queryable } from "../connection/database.ts";
 
 /** Branches read at once: the process goes on with other work between them. */
 const BATCH = 500;

@@ -1,6 +1,6 @@
 import { type Policy, scopesFor } from "@branchward/core";
-import type { Queryable } from "../database.ts";
-import { ensureScopesOf, type RequestedScope, requestScopesOf } from "../scopes.ts";
+import type { Queryable } from "../connection/database.ts";
+import { ensureScopesOf, type RequestedScope, requestScopesOf } from "../scopes/scopes.ts";
 import { type MadePolicyPlan, nameOf } from "./make-policy-plan.ts";
 import { listLiveNames } from "./stream-branches.ts";
 

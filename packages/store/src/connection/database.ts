@@ -1,0 +1,68 @@
+import { Kysely, PostgresDialect, type Transaction } from "kysely";
+import pg from "pg";
+import { BatchedSocket } from "./batched-socket.ts";
+import { withPreparedStatements } from "./prepared-statements.ts";
+import type { Tables } from "../tables.ts";
+
+export type Database = Kysely<Tables>;
+/** What a query takes first: a database or an open transaction. */
+export type Queryable = Database | Transaction<Tables>;
+
+export interface DatabaseConnection extends AsyncDisposable {
+  readonly db: Database;
+  readonly pool: pg.Pool;
+}
+
+const INT8_OID = 20;
+
+function parseInt8(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`int8 out of range: ${text}`);
+  return value;
+}
+
+export interface ConnectOptions {
+  readonly url: string;
+  /** Connections in the pool. */
+  readonly max: number;
+  /** Told of errors of idle connections; the pool replaces them by itself. */
+  readonly onError: (error: Error) => void;
+}
+
+/**
+ * Opens a pool. Statements end after 15 s, idle transactions after 10 s, a connection attempt after 2 s,
+ * so that a stuck record answers with an error and never holds a request.
+ */
+export function connectDatabase({ url, max, onError }: ConnectOptions): DatabaseConnection {
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(INT8_OID, parseInt8);
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    types,
+    connectionTimeoutMillis: 2_000,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: 15_000,
+    idle_in_transaction_session_timeout: 10_000,
+    application_name: "branchward",
+    stream: () => new BatchedSocket(),
+    // Statements are sent without waiting for the answers to those before them; whoever depends on an answer awaits it.
+    pipeline: true,
+  });
+  const state = { closing: false };
+  // On the way down the server may end connections first.
+  pool.on("error", (error) => {
+    if (!state.closing) onError(error);
+  });
+  // A client in use whose connection breaks tells its query; without a listener it would end the process as well.
+  pool.on("connect", (client) => client.on("error", () => undefined));
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: withPreparedStatements(pool) }) });
+  return {
+    db,
+    pool,
+    [Symbol.asyncDispose]() {
+      state.closing = true;
+      return db.destroy();
+    },
+  };
+}
