@@ -35,7 +35,7 @@ import {
 } from "@branchward/store";
 import { decideDelivery } from "./decide-delivery.ts";
 import { followLineage } from "./follow-lineage.ts";
-import type { Source } from "./receive-delivery.ts";
+import type { Source } from "./source.ts";
 
 export interface ApplyDeps {
   readonly log: Logger;

@@ -5,24 +5,13 @@ import {
   InvalidInputError,
   type NormalizedDelivery,
   NotFoundError,
-  type Trust,
   UnauthorizedError,
   UnavailableError,
 } from "@branchward/core";
 import { HttpError, isDatabaseAway, type Logger, mediaType, parseJson, readBody } from "@branchward/runtime";
-import type { EnrolledAgent, IdentitySource } from "@branchward/store";
-import type { SourceReceiver } from "@branchward/vcs/receive";
-import type { RecordDelivery } from "./record-delivery.ts";
-
-/** A configured origin of webhooks with its secrets at hand. */
-export interface Source extends IdentitySource {
-  readonly receiver: SourceReceiver;
-  /** Several while one is rotated. */
-  readonly secrets: readonly Uint8Array[];
-  readonly may: readonly ("checkout" | "refs")[];
-  /** Checkouts with less start nothing (rule B6). */
-  readonly requireTrust: Trust;
-}
+import type { EnrolledAgent } from "@branchward/store";
+import type { Receipt, RecordDelivery } from "./record-delivery.ts";
+import type { Source } from "./source.ts";
 
 export interface ReceiveDeps {
   readonly sources: ReadonlyMap<string, Source>;
@@ -31,11 +20,6 @@ export interface ReceiveDeps {
   readonly record: RecordDelivery;
   readonly log: Logger;
   readonly now: () => Date;
-}
-
-export interface Receipt {
-  readonly delivery: string;
-  readonly duplicate: boolean;
 }
 
 /** What GitHub sends at most. */

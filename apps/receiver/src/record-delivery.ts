@@ -17,7 +17,7 @@ import {
 } from "@branchward/store";
 import { uuidv7 } from "uuidv7";
 import { type ApplyDeps, applyDelivery, type Asked, lockAndRead } from "./apply-delivery.ts";
-import type { Receipt, Source } from "./receive-delivery.ts";
+import type { Source } from "./source.ts";
 
 export interface RecordDeps extends ApplyDeps {
   readonly db: Database;
@@ -34,6 +34,11 @@ export interface RecordInput {
   readonly delivery: NormalizedDelivery;
   /** The device whose token it came with; null for what was signed. */
   readonly agent: EnrolledAgent | null;
+}
+
+export interface Receipt {
+  readonly delivery: string;
+  readonly duplicate: boolean;
 }
 
 export type RecordDelivery = (input: RecordInput) => Promise<Receipt>;

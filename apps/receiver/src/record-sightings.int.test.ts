@@ -6,7 +6,7 @@ import { createActivePolicy, listBranches, listRepositoriesByName } from "@branc
 import { openTestDatabase, type TestDatabase } from "@branchward/store/testing";
 import { findReceiver } from "@branchward/vcs/receive";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Source } from "./receive-delivery.ts";
+import type { Source } from "./source.ts";
 import { createRecordDelivery, type RecordDeps } from "./record-delivery.ts";
 import { createBeginLook } from "./record-sightings.ts";
 import { createReplayDelivery } from "./replay-delivery.ts";

@@ -6,7 +6,7 @@ import { createActivePolicy, findDelivery, findHead, listBranches } from "@branc
 import { openTestDatabase, type TestDatabase } from "@branchward/store/testing";
 import type { SourceReceiver } from "@branchward/vcs/receive";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Source } from "./receive-delivery.ts";
+import type { Source } from "./source.ts";
 import { createRecordDelivery } from "./record-delivery.ts";
 import { createReplayDelivery, type ReplayDeps } from "./replay-delivery.ts";
 

@@ -18,9 +18,10 @@ import {
   setReplayScopes,
 } from "@branchward/store";
 import { applyDelivery, type Asked, listNames, lockAndRead, type RecordedEvent } from "./apply-delivery.ts";
-import { bindToAgent, type Source } from "./receive-delivery.ts";
+import { bindToAgent } from "./receive-delivery.ts";
 import { createFollowUp, type RecordDeps, resolveDeliveryActor } from "./record-delivery.ts";
 import { LOOK_UP } from "./record-sightings.ts";
+import type { Source } from "./source.ts";
 
 export interface ReplayDeps extends RecordDeps {
   readonly sources: ReadonlyMap<string, Omit<Source, "secrets">>;

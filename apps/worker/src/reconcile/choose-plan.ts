@@ -13,7 +13,7 @@ import {
 import { countDriftSince, listOpenEntries } from "@branchward/store";
 import { type GuardedRun, guardPlan } from "./guard-plan.ts";
 import type { Collision } from "./resolve-intents.ts";
-import type { SyncRun } from "./run-sync.ts";
+import type { SyncRun } from "./sync-run.ts";
 
 export interface ChosenPlan {
   readonly plan: Plan;

@@ -3,7 +3,7 @@
  * The job says only *look*; everything else is read here.
  */
 import { hostname } from "node:os";
-import { AppError, NotFoundError, UnavailableError, type Verdict } from "@branchward/core";
+import { AppError, NotFoundError, UnavailableError } from "@branchward/core";
 import type { JobRun, Queues } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import {
@@ -26,7 +26,7 @@ import type { Endpoint } from "../endpoint/endpoint.ts";
 import { LEASE_MS } from "./lease-times.ts";
 import { loadScope } from "./load-scope.ts";
 import { recordLeft } from "./record-left.ts";
-import { recordFailure, recordSync } from "./record-sync.ts";
+import { type Reached, recordFailure, recordSync } from "./record-sync.ts";
 import { runSync } from "./run-sync.ts";
 import { createTimeline, type Timeline } from "./timeline.ts";
 
@@ -94,12 +94,6 @@ interface HeldRun {
   readonly timeline: Timeline;
   readonly run: JobRun;
   readonly isRevocation: boolean;
-}
-
-/** What a run left: the scope's `requested` after recording, and the verdict. */
-export interface Reached {
-  readonly requested: number;
-  readonly verdict: Verdict;
 }
 
 /** Undefined when the lease was lost, and nothing was recorded. */

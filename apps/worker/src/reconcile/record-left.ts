@@ -8,8 +8,7 @@ import {
   saveGroupBindings,
   settleScope,
 } from "@branchward/store";
-import type { Reached } from "./reconcile-scope.ts";
-import { describeRun, type Ended, FAILING_FINDING } from "./record-sync.ts";
+import { describeRun, type Ended, FAILING_FINDING, type Reached } from "./record-sync.ts";
 
 const NO_GROUPS = { groups: [], undecided: [] };
 

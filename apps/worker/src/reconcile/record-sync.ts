@@ -1,5 +1,5 @@
 /** Writes what a run reached, guarded by the lease's token: a run that lost its lease records nothing (rule C4). */
-import { AppError, removalKey } from "@branchward/core";
+import { AppError, removalKey, type Verdict } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import {
@@ -32,7 +32,6 @@ import type { LoadedScope } from "./load-scope.ts";
 import { VERIFY_AGAIN_MS } from "./lease-times.ts";
 import { digestLedger, planLedger } from "./plan-ledger.ts";
 import { raiseRunFindings } from "./raise-run-findings.ts";
-import type { Reached } from "./reconcile-scope.ts";
 import type { SyncResult } from "./run-sync.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -63,6 +62,12 @@ interface Finished extends Ended {
   readonly merged: readonly Lease[];
   readonly scope: LoadedScope;
   readonly result: SyncResult;
+}
+
+/** What a run left: the scope's `requested` after recording, and the verdict. */
+export interface Reached {
+  readonly requested: number;
+  readonly verdict: Verdict;
 }
 
 /** @returns undefined when the lease was lost. */

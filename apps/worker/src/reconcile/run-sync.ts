@@ -13,10 +13,8 @@ import {
   type UserId,
   type Verdict,
 } from "@branchward/core";
-import type { Queues } from "@branchward/queue";
 import type { ScimClient } from "@branchward/scim";
 import {
-  type Database,
   forgetGroupIntent,
   type GroupBinding,
   type Lease,
@@ -26,7 +24,6 @@ import {
 import { createAccountLookup, doubtAccounts } from "../accounts/account-lookup.ts";
 import {
   applyOperation,
-  type Endpoint,
   findGroupsByExternalId,
   findGroupsByName,
   readGroup,
@@ -38,19 +35,7 @@ import { holdLease, leaseLost } from "./hold-lease.ts";
 import { type LedgerView, listIntended } from "./plan-ledger.ts";
 import type { LoadedScope } from "./load-scope.ts";
 import { type Collision, resolveIntents } from "./resolve-intents.ts";
-import type { Timeline } from "./timeline.ts";
-
-export interface SyncRun {
-  readonly db: Database;
-  readonly queues: Queues;
-  readonly pairingWindowMs: number;
-  readonly endpoint: Endpoint;
-  readonly lease: Lease;
-  readonly scope: LoadedScope;
-  readonly timeline: Timeline;
-  /** True where what the ledger gave goes even if a read does not show it (rule C3). */
-  readonly isRevocation: boolean;
-}
+import type { SyncRun } from "./sync-run.ts";
 
 /** Members of one entitlement group that were there and ought to be. */
 export interface KeptMembers {
