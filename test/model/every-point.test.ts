@@ -50,7 +50,7 @@ const HISTORIES: Readonly<Record<string, readonly Command[]>> = {
 
 /** In `npm test` a part: where a process dies after a commit, and what a cut or a call strikes here and there. */
 const IS_WHOLE = Number(process.env["MODEL_SCHEDULES"] ?? 0) >= 10_000;
-const STRIDES = IS_WHOLE ? { die: 1, cut: 1, call: 1 } : { die: 2, cut: 7, call: 4 };
+const STRIDES = IS_WHOLE ? { die: 1, cut: 1, call: 1 } : { die: 2, cut: 7, call: 3 };
 const PATIENCE_MS = 300_000;
 
 describe("a history broken at each of its points", () => {

@@ -376,6 +376,7 @@ export {
   requestDueScopes,
   requestScopes,
   requestScopesOf,
+  requestWhole,
   requestStaleScopesOf,
   type ScopeState,
 } from "./scopes/scopes.ts";

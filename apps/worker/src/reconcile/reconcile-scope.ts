@@ -19,6 +19,7 @@ import {
   type LeaseRequest,
   listMergedScopes,
   releaseLease,
+  requestWhole,
   requestScopesOf,
   seizeLease,
 } from "@branchward/store";
@@ -120,9 +121,15 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
     await holdMerged(deps.db, lease, merged);
     const scope = await loadScope(deps, { lease, merged });
     const result = await runSync({ ...deps, endpoint, lease, scope, timeline, isRevocation });
-    return await recordSync(deps, { lease, merged, scope, attempt, timeline, result });
+    const reached = await recordSync(deps, { lease, merged, scope, attempt, timeline, result });
+    if (reached === undefined) await requestWholeLook(deps, lease);
+    return reached;
   } catch (error) {
     for (const one of merged) await releaseLease(deps.db, one);
+    if (isLeaseLost(error)) {
+      await requestWholeLook(deps, lease);
+      return undefined;
+    }
     await requestProbe(deps, lease.endpoint, error);
     // An endpoint that names a time is not asked before it: the retries of the job would be.
     if (isTransient(error) && !hasTime(error) && !run.lastAttempt) {
@@ -132,6 +139,20 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
     deps.log.warn({ err: error, scopeId: lease.scopeId, endpoint: lease.endpoint }, "sync failed");
     return recordFailure(deps, { lease, attempt, timeline, error });
   }
+}
+
+/**
+ * A run that lost its lease may have written after whoever has it now had read, where the endpoint refuses no stale fence:
+ * it leaves a request for a look at all that bears our name there (rule C4).
+ */
+async function requestWholeLook({ db, queues, endpoints }: ReconcileDeps, { scopeId, endpoint }: Lease): Promise<void> {
+  if (endpoints.get(endpoint)?.builtin !== false) return;
+  const asked = await requestWhole(db, scopeId);
+  if (asked !== undefined) await queues.enqueueReconcile({ scopeId, endpoint, lane: "event" });
+}
+
+function isLeaseLost(error: unknown): boolean {
+  return error instanceof AppError && error.code === "lease_lost";
 }
 
 /** How endpoints say that they do not take what is sent as it is sent. */

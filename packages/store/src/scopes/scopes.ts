@@ -118,6 +118,25 @@ export async function requestScopes(
     .execute();
 }
 
+/**
+ * Asks for a look at a scope that takes nothing for granted: what a run without the lease wrote may stand beside the groups
+ * that are bound (rule C4). It counts as a failure of the scope, so that no later reason makes the look a lesser one.
+ */
+export async function requestWhole(trx: Queryable, scopeId: string): Promise<RequestedScope | undefined> {
+  return trx
+    .updateTable("scopes")
+    .set({
+      requested: sql<number>`requested + 1`,
+      requested_at: sql<Date>`now()`,
+      reason: "recheck",
+      pushed: 0,
+      failures: sql<number>`greatest(failures, 1)`,
+    })
+    .where("id", "=", scopeId)
+    .returning(requestedColumns)
+    .executeTakeFirst();
+}
+
 /** Scopes asked for and not reached, quiet for `quietMs`: what the sweeper looks after. Oldest first. */
 export async function listUnreconciled(
   db: Queryable,
