@@ -65,7 +65,7 @@ describe("the command line", () => {
     const names = listCommands(top.stdout);
     expect(names).toEqual(
       expect.arrayContaining(
-        "start demo migrate check doctor wait status explain recheck syncs deliveries token hooks".split(" "),
+        "start demo migrate check doctor wait status explain recheck syncs deliveries replay token hooks".split(" "),
       ),
     );
     for (const name of names) {
@@ -145,6 +145,16 @@ describe("the command line", () => {
     const free = await run(["explain", "carol", "deploy", REPOSITORY, "main"]);
     expect(free.stdout).toContain("not governed");
     expect((await run(["explain", "alice", "push", REPOSITORY, "nowhere"])).code).toBe(1);
+  });
+
+  it("replay applies a stored delivery again, and tells what came of it", async () => {
+    const delivery = (await system.api.listDeliveries()).at(-1);
+    const again = await run(["replay", delivery?.id ?? ""]);
+    expect(again).toMatchObject({ code: 0, stderr: "" });
+    expect(again.stdout).toMatch(/^create acme\/web:main \(repeated\)\napplied again: it changed nothing\n$/u);
+    expect(await runJson("replay", delivery?.id ?? "")).toMatchObject({ duplicate: false, replay: { scopes: 0 } });
+    const unknown = await run(["replay", "0198a000-0000-7000-8000-000000000001"]);
+    expect(unknown).toMatchObject({ code: 1, stdout: "" });
   });
 
   it("gives JSON alone on stdout where it is asked for", async () => {

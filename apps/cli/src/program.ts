@@ -175,6 +175,11 @@ function addRecordCommands(program: Command, context: CommandContext, done: Run)
     .description("what the sources sent, newest first")
     .option("--limit <n>", "rows", parseLimit, 20)
     .action(async (options) => done(await (await import("./commands/records.ts")).deliveries(context, options)));
+  withConnection(program.command("replay <delivery>"))
+    .description("apply a stored delivery again: what is older than what is known since changes nothing")
+    .action(async (id, options) =>
+      done(await (await import("./commands/records.ts")).replay(context, { id, ...options })),
+    );
 }
 
 function addGroupCommands(program: Command, context: CommandContext, done: Run): void {

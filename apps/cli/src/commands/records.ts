@@ -1,4 +1,4 @@
-import { deliveryItem, page, recheckAnswer, syncItem } from "@branchward/core/api";
+import { deliveryDetails, deliveryItem, page, recheckAnswer, replayAnswer, syncItem } from "@branchward/core/api";
 import { connectApi, type ConnectionOptions } from "../api-client.ts";
 import { type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
 
@@ -32,6 +32,29 @@ export async function deliveries(context: CommandContext, options: ListOptions):
       `${delivery.receivedAt}  ${delivery.source}  ${delivery.event}  ${delivery.repository ?? "-"}  ${delivery.outcome}${note}  ${delivery.id}`,
     );
   }
+  return EXIT.ok;
+}
+
+/** `branchward replay`: tells what the delivery did this time. */
+export async function replay(
+  context: CommandContext,
+  options: ConnectionOptions & { readonly id: string; readonly json?: boolean },
+): Promise<number> {
+  const api = await connectApi(context, options);
+  const path = `/v1/deliveries/${encodeURIComponent(options.id)}`;
+  const answer = await api.post(`${path}/replay`, {}, replayAnswer);
+  if (options.json === true) {
+    writeJson(context, answer);
+    return EXIT.ok;
+  }
+  const { events, repository } = await api.get(path, deliveryDetails);
+  for (const { kind, name, note } of events.filter((event) => event.replay === answer.replay.id)) {
+    writeLine(context.stdout, `${kind} ${repository ?? "-"}:${name}${note === null ? "" : ` (${note})`}`);
+  }
+  const { scopes } = answer.replay;
+  const effect =
+    scopes === 0 ? "it changed nothing" : `looked at again at ${scopes} endpoint${scopes === 1 ? "" : "s"}`;
+  writeLine(context.stdout, `applied again: ${effect}`);
   return EXIT.ok;
 }
 
