@@ -125,13 +125,14 @@ endpoints:
     expect(writes).toHaveLength(1);
   });
 
-  it("is tried out unasked when it refuses the usual way, and its branches wait no longer than that", async () => {
+  it("is tried out unasked when it refuses the usual way, with nobody put anywhere, and its branches wait no longer", async () => {
+    await push("known");
     context.endpoint.behave({ hasNoExtensions: true });
     await push("plain");
     const { body } = await context.system.api.request("/v1/endpoints");
     const shown = endpointList.parse(body).items.find(({ name }) => name === "foreign");
-    expect(shown?.probe?.card).toMatchObject({ takesExtension: false, keepsExtension: false });
-    expect(await listNames()).toEqual([`${repository}:plain:push`]);
+    expect(shown?.probe?.card).toMatchObject({ takesExtension: false, keepsExtension: false, addsMembers: null });
+    expect(await listNames()).toEqual([`${repository}:known:push`, `${repository}:plain:push`]);
   });
 
   it("that keeps some of the members it is given gets so many at a time", async () => {

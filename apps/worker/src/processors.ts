@@ -26,7 +26,7 @@ export function createProcessors(deps: ProcessorDeps): Processors {
     "account.reconcile": createReconcileAccount(deps),
     "scope.wake": ({ scopeId }) => wake(scopeId),
     "access.revoke": createRevokeAccess(deps),
-    "endpoint.probe": ({ endpoint }) => probeEndpoint(endpoint),
+    "endpoint.probe": (job) => probeEndpoint(job),
     "endpoint.audit": ({ endpoint }) => auditEndpoint(endpoint),
     "source.backfill": ({ repositoryId }) => lookUpBranches(repositoryId),
     "directory.changed": createFanOut(deps),

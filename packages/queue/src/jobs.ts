@@ -27,6 +27,8 @@ const revocationJob = z.strictObject({ v: z.literal(1), kind: z.enum(["user", "i
 const endpointJob = z.strictObject({ v: z.literal(1), endpoint: z.string() });
 const accountJob = z.strictObject({ v: z.literal(1), endpoint: z.string(), userId: z.uuid() });
 const repositoryJob = z.strictObject({ v: z.literal(1), repositoryId: z.uuid() });
+/** `withMembers`: known accounts are put into the group that it is tried with, and taken out again. */
+const probeJob = endpointJob.extend({ withMembers: z.boolean() });
 const emptyJob = z.strictObject({ v: z.literal(1) });
 
 export const jobs = {
@@ -41,7 +43,7 @@ export const jobs = {
   /** Reads the next page of an endpoint's audit. */
   "endpoint.audit": defineJob({ name: "endpoint.audit", schema: endpointJob, attempts: 1, backoffMs: 500 }),
   /** Tries out what an endpoint can do. Who asks sees how it went; nobody waits for a second try. */
-  "endpoint.probe": defineJob({ name: "endpoint.probe", schema: endpointJob, attempts: 1, backoffMs: 500 }),
+  "endpoint.probe": defineJob({ name: "endpoint.probe", schema: probeJob, attempts: 1, backoffMs: 500 }),
   /** Asks a repository's host for the branches that are to be looked up. What the host does not tell is a row with its own time. */
   "source.backfill": defineJob({ name: "source.backfill", schema: repositoryJob, attempts: 1, backoffMs: 500 }),
   /** Finds the scopes that directory changes affect. */

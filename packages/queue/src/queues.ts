@@ -44,8 +44,8 @@ export interface Queues extends AsyncDisposable {
   enqueueRevocation(revocation: RevocationJob, delayMs?: number): Promise<void>;
   /** Reads the next page of the endpoint's audit, after everything else that waits for the endpoint. */
   enqueueAudit(endpoint: string, delayMs?: number): Promise<void>;
-  /** Tries the endpoint out; joins the one that waits. */
-  enqueueProbe(endpoint: string): Promise<void>;
+  /** Tries the endpoint out; joins the one like it that waits. */
+  enqueueProbe(endpoint: string, asked: { readonly withMembers: boolean }): Promise<void>;
   /** Has the repository's host asked for what is to be looked up; joins the job that waits, follows one that runs. */
   enqueueBackfill(repositoryId: string): Promise<void>;
   /** Reads the directory's changes, after a pause where one is given. */
@@ -150,9 +150,10 @@ function createEndpointAdds(
       const options = jobOptions("endpoint.audit", { priority: LANE_PRIORITY.audit, delay: delayMs, deduplication });
       await reconcile.get(endpoint)?.add("endpoint.audit", { v: 1, endpoint }, options);
     },
-    async enqueueProbe(endpoint) {
-      const options = jobOptions("endpoint.probe", { priority: LANE_PRIORITY.ci, deduplication: { id: "probe" } });
-      await reconcile.get(endpoint)?.add("endpoint.probe", { v: 1, endpoint }, options);
+    async enqueueProbe(endpoint, { withMembers }) {
+      const deduplication = { id: withMembers ? "probe-with-members" : "probe" };
+      const options = jobOptions("endpoint.probe", { priority: LANE_PRIORITY.ci, deduplication });
+      await reconcile.get(endpoint)?.add("endpoint.probe", { v: 1, endpoint, withMembers }, options);
     },
   };
 }

@@ -56,7 +56,7 @@ export function createProbeRoute({ queues, endpoints }: Pick<RetirementDeps, "qu
     async handle({ params: { name } }) {
       if (endpoints.every((endpoint) => endpoint.name !== name))
         throw new NotFoundError(`there is no endpoint ${name}`, { code: "unknown_endpoint" });
-      await queues.enqueueProbe(name);
+      await queues.enqueueProbe(name, { withMembers: true });
       return answer(202, { endpoint: name });
     },
   });

@@ -17,6 +17,12 @@ export interface ProbeDeps {
   readonly endpoints: ReadonlyMap<string, Endpoint>;
 }
 
+interface Asked {
+  readonly endpoint: string;
+  /** Whether accounts that are known there are put into the group, and taken out again. */
+  readonly withMembers: boolean;
+}
+
 /** How long a write may take to be read: 5 s in steps, as slow replicas were seen to. */
 const LAG_STEPS_MS = [0, 50, 200, 750, 1_500, 2_500];
 /** More members in one PATCH are not needed. */
@@ -24,13 +30,13 @@ const MAX_MEMBERS = 100;
 
 /** Records a card, or why there is none. */
 export function createProbeEndpoint({ db, endpoints }: ProbeDeps) {
-  return async (name: string): Promise<void> => {
+  return async ({ endpoint: name, withMembers }: Asked): Promise<void> => {
     const endpoint = endpoints.get(name);
     if (endpoint === undefined) throw new NotFoundError(`there is no endpoint ${name}`);
     const client = endpoint.connect(() => undefined, { isProbe: true });
     try {
       await removeLeftover(db, endpoint.name, client);
-      await saveEndpointCard(db, name, { card: await probe(db, endpoint.name, client) });
+      await saveEndpointCard(db, name, { card: await probe(client, { db, endpoint: name, withMembers }) });
     } catch (error) {
       const failure = toUpstreamError(error);
       await saveEndpointCard(db, name, { error: failure instanceof AppError ? failure.message : "the probe failed" });
@@ -63,7 +69,10 @@ async function removeLeftover(db: Database, endpoint: string, client: ScimClient
   await saveProbeGroup(db, endpoint, null);
 }
 
-async function probe(db: Database, endpoint: string, client: ScimClient): Promise<EndpointCard> {
+async function probe(
+  client: ScimClient,
+  { db, endpoint, withMembers }: Asked & Pick<ProbeDeps, "db">,
+): Promise<EndpointCard> {
   const id = uuidv7();
   const says = await sayOf(client);
   const schemas = await tryOr(null, async () => (await client.schemas()).map((schema) => schema.id));
@@ -73,7 +82,8 @@ async function probe(db: Database, endpoint: string, client: ScimClient): Promis
     const { group, lagMs } = await readLagging(client, created.id);
     const found = await probeFilters(client, { id: group.id, externalId });
     const renamed = await probeRename(client, group);
-    const members = await probeMembers(client, group.id, await listLinkedAccountIds(db, endpoint, MAX_MEMBERS));
+    const accounts = withMembers ? await listLinkedAccountIds(db, endpoint, MAX_MEMBERS) : [];
+    const members = await probeMembers(client, group.id, accounts);
     const versions = await probeVersions(client, group.id);
     return {
       says,

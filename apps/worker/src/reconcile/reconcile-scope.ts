@@ -162,7 +162,8 @@ const UNKNOWN_WAYS = new Set<unknown>([400, 405, 415, 422, 501]);
 async function requestProbe({ db, queues, endpoints }: ReconcileDeps, name: string, error: unknown): Promise<void> {
   const isRefusal = error instanceof AppError && UNKNOWN_WAYS.has(error.details["status"]);
   if (!isRefusal || endpoints.get(name)?.builtin !== false || (await isEndpointTried(db, name))) return;
-  await queues.enqueueProbe(name);
+  // Nobody has asked for anybody to be put anywhere.
+  await queues.enqueueProbe(name, { withMembers: false });
 }
 
 function isTransient(error: unknown): boolean {
