@@ -6,7 +6,8 @@ export type Job =
   | { readonly kind: "wake"; readonly scopeId: string }
   | { readonly kind: "revocation"; readonly subject: RevocationJob; readonly attempt: number }
   | { readonly kind: "account"; readonly endpoint: string; readonly userId: string; readonly attempt: number }
-  | { readonly kind: "directory" };
+  /** `delayMs`: how long it ought to wait, since an older transaction was still open. */
+  | { readonly kind: "directory"; readonly delayMs: number };
 
 export interface ModelQueue {
   readonly queues: Queues;
@@ -48,7 +49,7 @@ export function createModelQueue(): ModelQueue {
         if (delayMs === 0) await enqueue({ kind: "revocation", subject: { kind, id }, attempt: 1 });
       },
       enqueueBackfill: () => Promise.resolve(),
-      enqueueDirectoryChanged: () => enqueue({ kind: "directory" }),
+      enqueueDirectoryChanged: (delayMs = 0) => enqueue({ kind: "directory", delayMs }),
       scheduleSweep: () => Promise.resolve(),
       countJobs: () => Promise.resolve(new Map()),
       listQueues: () => [],
