@@ -1,10 +1,10 @@
 import type { Desired, UserId } from "@branchward/core";
-import { createGroupType, createScimClient, createScimProvider, createUserType } from "@branchward/scim";
-import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
+import { createScimClient } from "@branchward/scim";
+import { serveProvider } from "@branchward/scim/testing";
 import { acquireAccountLease, requestMissingAccounts, settleAccount } from "@branchward/store";
 import { insertScope, insertUser, openTestDatabase } from "@branchward/store/testing";
 import { describe, expect, it } from "vitest";
-import { openEndpoints } from "../endpoint/open-endpoints.ts";
+import { createTestProvider, openTestEndpoints } from "../endpoint/testing.ts";
 import { createAccountLookup } from "./account-lookup.ts";
 
 function toDesired(userId: UserId): Desired {
@@ -23,12 +23,7 @@ describe("who somebody is at an endpoint", () => {
     const { db } = stack.use(await openTestDatabase());
     const userId = await insertUser(db, "alice");
     const { scopeId } = await insertScope(db, { branch: "dev/x", endpoint: "hg" });
-    const provider = createScimProvider<undefined>({
-      store: createMemoryStore(),
-      types: [createUserType(), createGroupType()],
-      baseUrl: () => "https://endpoint.example/scim/v2",
-      maxResults: 100,
-    });
+    const provider = createTestProvider();
     const { url } = stack.use(
       await serveProvider({
         handle(request) {
@@ -41,22 +36,7 @@ describe("who somebody is at an endpoint", () => {
     const client = createScimClient({ url, token: () => "token", deadlineMs: 5_000, maxBytes: 1 << 20 });
     await client.createUser({ userName: "bob", externalId: "somebody-else" });
     const { id } = await client.createUser({ userName: "alice" });
-    const configuration = {
-      name: "hg",
-      type: "scim",
-      url,
-      token: [{ env: "TOKEN" }],
-      accounts: false,
-      concurrency: 4,
-      allow: [],
-      probeEveryMs: 30_000,
-      ci: "required",
-      drift: "repair",
-      displayName: "{branch}:{entitlement}",
-    } as const;
-    const builtin = { url: "", token: "" };
-    const sources = { db, env: { TOKEN: "token" }, adopt: "review", builtin } as const;
-    const { endpoints } = stack.use(await openEndpoints([configuration], sources));
+    const { endpoints } = stack.use(await openTestEndpoints(db, url));
     const endpoint = endpoints.get("hg");
     if (endpoint === undefined) throw new Error("no endpoint");
     const deps = { db, endpoint, scopeId, queues: { enqueueAccount: async () => undefined } };

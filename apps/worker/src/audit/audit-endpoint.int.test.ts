@@ -1,12 +1,5 @@
-import {
-  createGroupType,
-  createScimClient,
-  createScimProvider,
-  createUserType,
-  isJsonObject,
-  type ScimClient,
-} from "@branchward/scim";
-import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
+import { createScimClient, isJsonObject, type ScimClient } from "@branchward/scim";
+import { serveProvider } from "@branchward/scim/testing";
 import {
   acquireLease,
   ensureAudits,
@@ -19,7 +12,7 @@ import {
 import { insertScope, openTestDatabase, type TestDatabase } from "@branchward/store/testing";
 import { uuidv7 } from "uuidv7";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openEndpoints } from "../endpoint/open-endpoints.ts";
+import { createTestProvider, openTestEndpoints } from "../endpoint/testing.ts";
 import { createAuditEndpoint } from "./audit-endpoint.ts";
 
 describe("a round of an audit", () => {
@@ -32,12 +25,7 @@ describe("a round of an audit", () => {
     stack = new AsyncDisposableStack();
     state.listsMembers = true;
     const database = stack.use(await openTestDatabase());
-    const provider = createScimProvider<undefined>({
-      store: createMemoryStore(),
-      types: [createUserType(), createGroupType()],
-      baseUrl: () => "https://endpoint.example/scim/v2",
-      maxResults: 100,
-    });
+    const provider = createTestProvider();
     const served = stack.use(
       await serveProvider({
         async handle(request) {
@@ -77,22 +65,7 @@ describe("a round of an audit", () => {
 
   async function openAudit() {
     const { db } = context.database;
-    const configuration = {
-      name: "hg",
-      type: "scim",
-      url: context.url,
-      token: [{ env: "TOKEN" }],
-      accounts: false,
-      concurrency: 4,
-      allow: [],
-      probeEveryMs: 30_000,
-      ci: "required",
-      drift: "repair",
-      displayName: "{branch}:{entitlement}",
-    } as const;
-    const builtin = { url: "", token: "" };
-    const sources = { db, env: { TOKEN: "token" }, adopt: "review", builtin } as const;
-    const { endpoints } = stack.use(await openEndpoints([configuration], sources));
+    const { endpoints } = stack.use(await openTestEndpoints(db, context.url));
     const enqueued: string[] = [];
     const queues = {
       enqueueReconcile: async ({ scopeId }: { scopeId: string }) => void enqueued.push(scopeId),

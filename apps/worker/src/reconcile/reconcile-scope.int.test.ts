@@ -1,8 +1,8 @@
 import type { Reason } from "@branchward/core";
 import { createQueues, migrateQueue, openQueueBackend } from "@branchward/queue";
 import { createLogger } from "@branchward/runtime";
-import { createGroupType, createScimProvider, createUserType, type ScimResponse } from "@branchward/scim";
-import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
+import { type ScimResponse } from "@branchward/scim";
+import { serveProvider } from "@branchward/scim/testing";
 import {
   acquireLease,
   createActivePolicy,
@@ -15,7 +15,7 @@ import {
 } from "@branchward/store";
 import { insertScope, openTestDatabase, type TestDatabase } from "@branchward/store/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openEndpoints } from "../endpoint/open-endpoints.ts";
+import { createTestProvider, openTestEndpoints } from "../endpoint/testing.ts";
 import { createReconcileScope, type ReconcileDeps, revokeScope } from "./reconcile-scope.ts";
 
 const POLICY = `
@@ -43,31 +43,11 @@ describe("the run of a scope", () => {
     const { db } = database;
     await proposePolicy(db, ["hg"], { text: POLICY, file: "branchward.yaml", author: "tests", origin: "file" });
     const { scopeId } = await insertScope(db, { branch: "dev/x", endpoint: "hg" });
-    const provider = createScimProvider<undefined>({
-      store: createMemoryStore(),
-      types: [createUserType(), createGroupType()],
-      baseUrl: () => "https://endpoint.example/scim/v2",
-      maxResults: 100,
-    });
+    const provider = createTestProvider();
     const { url } = stack.use(
       await serveProvider({ handle: async (request) => (await state.answer()) ?? provider.handle(request) }),
     );
-    const configuration = {
-      name: "hg",
-      type: "scim",
-      url,
-      token: [{ env: "TOKEN" }],
-      accounts: false,
-      concurrency: 4,
-      allow: [],
-      probeEveryMs: 30_000,
-      ci: "required",
-      drift: "repair",
-      displayName: "{branch}:{entitlement}",
-    } as const;
-    const builtin = { url: "", token: "" };
-    const sources = { db, env: { TOKEN: "token" }, adopt: "review", builtin } as const;
-    const { endpoints } = stack.use(await openEndpoints([configuration], sources));
+    const { endpoints } = stack.use(await openTestEndpoints(db, url));
     const target = { kind: "postgres", url: database.url } as const;
     await migrateQueue(target);
     const backend = stack.use(openQueueBackend(target, () => undefined));

@@ -1,14 +1,6 @@
 import { createLogger } from "@branchward/runtime";
-import {
-  createGroupType,
-  createScimClient,
-  createScimProvider,
-  createUserType,
-  type ScimClient,
-  type ScimRequest,
-  type ScimResponse,
-} from "@branchward/scim";
-import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
+import { createScimClient, type ScimClient, type ScimRequest, type ScimResponse } from "@branchward/scim";
+import { serveProvider } from "@branchward/scim/testing";
 import {
   acquireLease,
   createActivePolicy,
@@ -20,7 +12,7 @@ import {
 import { insertScope, insertUser, openTestDatabase, type TestDatabase } from "@branchward/store/testing";
 import type { UserId } from "@branchward/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openEndpoints } from "../endpoint/open-endpoints.ts";
+import { createTestProvider, openTestEndpoints } from "../endpoint/testing.ts";
 import { revokeUser } from "./revoke-user.ts";
 import { createTurns, SCOPES_AT_ONCE } from "./turns.ts";
 
@@ -43,12 +35,7 @@ describe("the revocation of a user", () => {
     stack = new AsyncDisposableStack();
     Object.assign(state, { answer: async () => undefined, patched: [] });
     const database = stack.use(await openTestDatabase());
-    const provider = createScimProvider<undefined>({
-      store: createMemoryStore(),
-      types: [createUserType(), createGroupType()],
-      baseUrl: () => "https://endpoint.example/scim/v2",
-      maxResults: 100,
-    });
+    const provider = createTestProvider();
     const served = stack.use(
       await serveProvider({
         async handle(request) {
@@ -114,26 +101,7 @@ describe("the revocation of a user", () => {
   /** Runs it; also the scopes that were enqueued. */
   async function revoke() {
     const { database, url, userId } = context;
-    const configuration = {
-      name: "hg",
-      type: "scim",
-      url,
-      token: [{ env: "TOKEN" }],
-      accounts: false,
-      concurrency: 4,
-      allow: [],
-      probeEveryMs: 30_000,
-      ci: "required",
-      drift: "repair",
-      displayName: "{branch}:{entitlement}",
-    } as const;
-    const sources = {
-      db: database.db,
-      env: { TOKEN: "token" },
-      adopt: "review",
-      builtin: { url: "", token: "" },
-    } as const;
-    const { endpoints } = stack.use(await openEndpoints([configuration], sources));
+    const { endpoints } = stack.use(await openTestEndpoints(database.db, url));
     const enqueued: string[] = [];
     const queues = { enqueueReconcile: async ({ scopeId }: { scopeId: string }) => void enqueued.push(scopeId) };
     const deps = {
