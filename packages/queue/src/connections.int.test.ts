@@ -5,19 +5,8 @@ import pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { migrateQueue, openQueueBackend } from "./backend.ts";
 import { createQueues } from "./queues.ts";
+import { idle } from "./testing.ts";
 import { startWorkers } from "./workers.ts";
-
-const idle = {
-  "scope.reconcile": async () => undefined,
-  "account.reconcile": async () => undefined,
-  "scope.wake": async () => undefined,
-  "access.revoke": async () => undefined,
-  "endpoint.audit": async () => undefined,
-  "endpoint.probe": async () => undefined,
-  "source.backfill": async () => undefined,
-  "directory.changed": async () => undefined,
-  "outbox.sweep": async () => undefined,
-};
 
 describe("the queue's connections to PostgreSQL", () => {
   let stack = new AsyncDisposableStack();

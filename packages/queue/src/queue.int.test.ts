@@ -4,6 +4,7 @@ import pg from "pg";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type BackendTarget, migrateQueue, openQueueBackend, type QueueBackend } from "./backend.ts";
 import { createQueues, type Queues } from "./queues.ts";
+import { idle } from "./testing.ts";
 import { type Processors, startWorkers, type Workers } from "./workers.ts";
 
 /** Its own Redis database, since queue names are the product's. */
@@ -33,18 +34,6 @@ async function createRedisTarget(): Promise<BackendTarget> {
   await redis.quit();
   return { kind: "redis", url };
 }
-
-const idle: Processors = {
-  "scope.reconcile": async () => undefined,
-  "account.reconcile": async () => undefined,
-  "scope.wake": async () => undefined,
-  "access.revoke": async () => undefined,
-  "endpoint.audit": async () => undefined,
-  "endpoint.probe": async () => undefined,
-  "source.backfill": async () => undefined,
-  "directory.changed": async () => undefined,
-  "outbox.sweep": async () => undefined,
-};
 
 /** A processor that runs until it is let go. */
 function createGate() {
