@@ -15,9 +15,11 @@ export interface People {
   /** SCIM id → userName of everybody there is. */
   listNames(): Promise<ReadonlyMap<string, string>>;
   getUserId(userName: string): Promise<string>;
+  /** Waits until every branch knows what was said so far: groups are bound, and looks are asked for (rules B4, D1). */
+  settle(): Promise<void>;
 }
 
-export function createPeople(scim: ScimClient): People {
+export function createPeople(scim: ScimClient, settle: () => Promise<void>): People {
   async function getUserId(userName: string): Promise<string> {
     const [user] = await scim.findUsers(toEqualityFilter("userName", userName));
     if (user === undefined) throw new Error(`the directory has no user ${userName}`);
@@ -37,6 +39,7 @@ export function createPeople(scim: ScimClient): People {
     scim.patchUser(id, [{ op: "replace", path: "active", value: active }]);
 
   return {
+    settle,
     getUserId,
     async addUsers(...userNames) {
       for (const userName of userNames) {

@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect, vi } from "vitest";
 import { startSystem, type System } from "@branchward/cli/system";
 import { createLogger, type Environment, loadConfiguration } from "@branchward/runtime";
 import { createScimClient, type ScimClient } from "@branchward/scim";
@@ -83,6 +84,7 @@ export async function addExamplePeople(people: People): Promise<void> {
   // Who is denied is there before who is granted: a branch that comes meanwhile never has carol.
   await people.addGroup("contractors", ["carol"]);
   await people.addGroup("release-managers", ["alice", "carol"]);
+  await people.settle();
 }
 
 /** Starts the system on a database of its own; everything ends with it. */
@@ -109,7 +111,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
   const connectScim = (token: string): ScimClient =>
     createScimClient({ url: `${url}/scim/v2`, token: () => token, deadlineMs: 10_000, maxBytes: 8 << 20 });
   const scim = connectScim(ADMIN_TOKEN);
-  const people = createPeople(scim);
+  const people = createPeople(scim, () => settlePeople(database));
   const held = stack.move();
   return {
     url,
@@ -127,6 +129,19 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
     start: running.start,
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+function settlePeople({ pool }: TestDatabase): Promise<void> {
+  return vi.waitFor(
+    async () => {
+      const { rowCount } = await pool.query(
+        `select from directory_changes
+         where (xid, id) > coalesce((select row(xid, id) from cursors where name = 'directory'), row('0'::xid8, 0::bigint)) limit 1`,
+      );
+      expect(rowCount, "changes of the directory that no branch knows of").toBe(0);
+    },
+    { timeout: 20_000, interval: 10 },
+  );
 }
 
 interface Running extends AsyncDisposable {
