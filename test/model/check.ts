@@ -1,7 +1,7 @@
 /** The properties: what the endpoint shows against what the oracle says. */
 import type { Effect, GroupAtEndpoint, ModelEndpoint } from "./endpoint.ts";
 import { NAMES } from "./oracle/policy.ts";
-import { type Holders, isDenied, listHolders } from "./oracle/world.ts";
+import { type Holders, isDenied, listHolders, type Place } from "./oracle/world.ts";
 import { type Play, part } from "./play.ts";
 import type { RecordedSync } from "./record-watch.ts";
 import { REPOSITORY } from "./system.ts";
@@ -36,8 +36,22 @@ export async function checkEffect(
   for (const userId of given) {
     if (play.safety.wasAllowed(place, entitlement, userId)) continue;
     if (play.meddled.has(meddledKey(endpoint, group, userId))) continue;
+    if (isRename && isKept(play, { run, place, entitlement, userId })) continue;
     play.unsafe ??= `${nameOf(play, userId)} was given ${entitlement} on ${name} at ${place.endpoint}, which nothing allowed`;
   }
+}
+
+interface Carried {
+  readonly run: string;
+  readonly place: Place;
+  readonly entitlement: string;
+  readonly userId: string;
+}
+
+/** One of too many deactivated goes with the branch until somebody approves, where only that is in the way (rules A5, C2). */
+function isKept({ removals, runs, safety }: Play, { run, place, entitlement, userId }: Carried): boolean {
+  const isWithheld = removals?.wasMass(userId, runs.startedAt.get(run) ?? Infinity) ?? false;
+  return isWithheld && safety.wouldBeAllowed(place, entitlement, userId);
 }
 
 /** Guards: nobody goes whose removal wants an approval and has none (rules C1, C2). */

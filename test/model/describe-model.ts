@@ -38,7 +38,8 @@ export function describeModel(where: string, setting: Setting): void {
           await runSchedule(context.system, schedule);
         });
         const found = await fc.check(property, {
-          numRuns,
+          // Examples are runs too.
+          numRuns: numRuns + EXAMPLES.length,
           examples: EXAMPLES.map((each) => [each]),
           ...(SEED === undefined ? {} : { seed: Number(SEED) }),
         });
@@ -47,7 +48,7 @@ export function describeModel(where: string, setting: Setting): void {
           : "";
         expect(told).toBe("");
       },
-      numRuns * SCHEDULE_MS + SHRINKING_MS,
+      (numRuns + EXAMPLES.length) * SCHEDULE_MS + SHRINKING_MS,
     );
   });
 }

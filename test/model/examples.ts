@@ -115,6 +115,26 @@ export const EXAMPLES: readonly Schedule[] = [
     ...SEEN_TO,
     { do: "approve", index: 0, by: "boss", isOld: true },
   ),
+  // One too many is deactivated, and goes with the branch to a name that gives no less.
+  example(
+    ...GIVEN,
+    { do: "deactivate", person: "bea" },
+    ...runs(5),
+    { do: "deactivate", person: "cal" },
+    ...runs(5),
+    { do: "rename", name: "main", to: "dev/a", form: "group", telling: "twice" },
+    ...runs(5),
+  ),
+  // Not to one that gives them less.
+  example(
+    ...GIVEN,
+    { do: "deactivate", person: "bea" },
+    ...runs(5),
+    { do: "deactivate", person: "cal" },
+    ...runs(5),
+    { do: "rename", name: "main", to: "release/1", form: "group", telling: "once" },
+    ...runs(5),
+  ),
   // Nobody approves what is their own doing.
   example(
     ...GIVEN,

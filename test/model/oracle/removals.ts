@@ -28,6 +28,8 @@ export interface Removals {
   isApproved(world: World, userId: string, group: GroupKey): boolean;
   /** One of too many whom the identity provider deactivated. */
   isMass(world: World, userId: string): boolean;
+  /** Whether the user was one of too many at some moment from then on: their removal may have been withheld. */
+  wasMass(userId: string, since: number): boolean;
   /** A removal by a run that began then. @returns what is wrong with it */
   judge(world: World, removed: Removed): string | null;
   /** Users whose removal a guard had to look at, ever. */
@@ -54,6 +56,8 @@ function createState({ maxRemovals, maxRemovalShare, maxDeactivations }: Limits)
     /** When a removal last needed no approval. */
     freeAt: new Map<string, number>(),
     approvedAt: new Map<string, number>(),
+    /** When the user was last one of too many. */
+    massAt: new Map<string, number>(),
     /** The most members that a group was ever seen with: no hour began with more. */
     largest: new Map<string, number>(),
     taken: new Map<string, { readonly userId: string; readonly at: number }[]>(),
@@ -66,6 +70,7 @@ export function createRemovals(limits: Limits): Removals {
   const state = createState(limits);
   return {
     isMass: (world, userId) => isMass(state, world, userId),
+    wasMass: (userId, since) => (state.massAt.get(userId) ?? -Infinity) >= since,
     isApproved: (world, userId, group) => isApproved(state, world, { userId, group }),
     guardedUsers: state.guardedUsers,
     note: (world, safety, endpoint) => note(state, { world, safety, endpoint }),
@@ -108,6 +113,7 @@ interface Moment {
 
 function note(state: State, { world, safety, endpoint }: Moment): void {
   const users = new Set([...world.users.keys(), ...world.departures.keys()]);
+  for (const userId of users) if (isMass(state, world, userId)) state.massAt.set(userId, world.now);
   for (const place of NAMES.map((name) => ({ endpoint, name }))) {
     for (const entitlement of ENTITLEMENTS) {
       for (const userId of users) {

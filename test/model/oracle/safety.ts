@@ -12,6 +12,8 @@ export interface Safety {
   isNarrowed(place: Place): boolean;
   /** Whether the user may have been given it. */
   wasAllowed(place: Place, entitlement: string, userId: string): boolean;
+  /** Whether the user may have been given it but for being inactive: whom C2 keeps goes with the branch where both names give it. */
+  wouldBeAllowed(place: Place, entitlement: string, userId: string): boolean;
 }
 
 function key(...parts: readonly string[]): string {
@@ -30,28 +32,43 @@ export function createSafety(endpoints: readonly EndpointName[]): Safety {
     widen: ({ endpoint, name }) => parts.get(endpoint)?.widen(name),
     isNarrowed: ({ endpoint, name }) => parts.get(endpoint)?.isNarrowed(name) ?? false,
     wasAllowed: ({ endpoint, name }, entitlement, userId) =>
-      parts.get(endpoint)?.wasAllowed(name, entitlement, userId) ?? false,
+      parts.get(endpoint)?.wasAllowed(name, key(entitlement, userId)) ?? false,
+    wouldBeAllowed: ({ endpoint, name }, entitlement, userId) =>
+      parts.get(endpoint)?.wouldBeAllowed(name, key(entitlement, userId)) ?? false,
   };
 }
 
 function createSafetyAt(endpoint: EndpointName) {
   const allowed = new Set<string>();
+  /** What was allowed, were nobody inactive. */
+  const allowedIfActive = new Set<string>();
   /** Verbs that were nobody's to give there: they were everybody's (rule B2). */
   const free = new Set<string>();
   const narrowed = new Map<string, Set<string>>();
-  const isAllowed = (name: string, entitlement: string, userId: string) => allowed.has(key(name, entitlement, userId));
-  const noteHolders = (world: World, name: string, life: Life | undefined): void => {
+  const noteHolders = (world: World, name: string, life: Life | undefined, into: Set<string>): void => {
     for (const [entitlement, { may }] of listHolders(world, { endpoint, name }, life)) {
-      for (const userId of may) allowed.add(key(name, entitlement, userId));
+      for (const userId of may) into.add(key(name, entitlement, userId));
     }
+  };
+  const noteAll = (world: World, into: Set<string>): void => {
+    for (const [name, formerNames] of narrowed) {
+      for (const former of formerNames) noteHolders(world, former, world.lives.get(name), into);
+    }
+    for (const name of NAMES) noteHolders(world, name, world.lives.get(name), into);
+  };
+  /** `held`: entitlement and user. */
+  const isAmong = (set: ReadonlySet<string>, name: string, held: string): boolean => {
+    const [entitlement = ""] = held.split(" ");
+    const isKept = [...(narrowed.get(name) ?? [])].every(
+      (from) => free.has(key(from, entitlement)) || set.has(key(from, held)),
+    );
+    return isKept && set.has(key(name, held));
   };
   return {
     note(world: World): void {
-      for (const [name, formerNames] of narrowed) {
-        for (const former of formerNames) noteHolders(world, former, world.lives.get(name));
-      }
+      noteAll(world, allowed);
+      if ([...world.users.values()].some(({ active }) => !active)) noteAll(wakeEverybody(world), allowedIfActive);
       for (const name of NAMES) {
-        noteHolders(world, name, world.lives.get(name));
         for (const entitlement of listFree(world, name)) free.add(key(name, entitlement));
       }
     },
@@ -60,13 +77,13 @@ function createSafetyAt(endpoint: EndpointName) {
     },
     isNarrowed: (name: string): boolean => narrowed.has(name),
     widen: (name: string): void => void narrowed.delete(name),
-    wasAllowed(name: string, entitlement: string, userId: string): boolean {
-      const isKept = [...(narrowed.get(name) ?? [])].every(
-        (from) => free.has(key(from, entitlement)) || isAllowed(from, entitlement, userId),
-      );
-      return isKept && isAllowed(name, entitlement, userId);
-    },
+    wasAllowed: (name: string, held: string): boolean => isAmong(allowed, name, held),
+    wouldBeAllowed: (name: string, held: string): boolean => isAmong(allowed.union(allowedIfActive), name, held),
   };
+}
+
+function wakeEverybody(world: World): World {
+  return { ...world, users: new Map([...world.users].map(([id, user]) => [id, { ...user, active: true }])) };
 }
 
 /** Verbs that no rule names there, whatever the endpoint. */
