@@ -49,8 +49,8 @@ interface Carried {
 }
 
 /** One of too many deactivated goes with the branch until somebody approves, where only that is in the way (rules A5, C2). */
-function isKept({ removals, runs, safety }: Play, { run, place, entitlement, userId }: Carried): boolean {
-  const isWithheld = removals?.wasMass(userId, runs.startedAt.get(run) ?? Infinity) ?? false;
+function isKept({ removals, runs, safety, world }: Play, { run, place, entitlement, userId }: Carried): boolean {
+  const isWithheld = removals?.wasMass(world, userId, runs.startedAt.get(run) ?? Infinity) ?? false;
   return isWithheld && safety.wouldBeAllowed(place, entitlement, userId);
 }
 

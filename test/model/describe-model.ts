@@ -1,4 +1,4 @@
-/** Random histories against the rules. `npm run test:model` runs 10,000; `MODEL_SCHEDULES` and `MODEL_SEED` say otherwise. */
+/** Random histories against the rules. `npm run test:model` runs 10,000; `MODEL_SCHEDULES`, `MODEL_SEED` and `MODEL_PATH` say otherwise. */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { schedules } from "./commands.ts";
@@ -10,6 +10,8 @@ import { type ModelSystem, startModelSystem } from "./system.ts";
 /** Over all settings. */
 const SCHEDULES = Number(process.env["MODEL_SCHEDULES"] ?? 300);
 const SEED = process.env["MODEL_SEED"];
+/** With the seed of a failure: that one history again. */
+const PATH = process.env["MODEL_PATH"];
 /** Long enough for a rename within a rename and what a crash leaves; a schedule takes some 200 ms. */
 const MAX_COMMANDS = 30;
 const SETTINGS = 5;
@@ -42,6 +44,7 @@ export function describeModel(where: string, setting: Setting): void {
           numRuns: numRuns + EXAMPLES.length,
           examples: EXAMPLES.map((each) => [each]),
           ...(SEED === undefined ? {} : { seed: Number(SEED) }),
+          ...(PATH === undefined ? {} : { path: PATH }),
         });
         const told = found.failed
           ? `${String(found.errorInstance)}\n\nseed ${found.seed}, path ${found.counterexamplePath ?? ""}`

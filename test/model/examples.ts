@@ -125,6 +125,14 @@ export const EXAMPLES: readonly Schedule[] = [
     { do: "rename", name: "main", to: "dev/a", form: "group", telling: "twice" },
     ...runs(5),
   ),
+  // So they do where they go before anybody saw it, and a run is asked for by time alone.
+  example(
+    { do: "deleteUser", person: "bea" },
+    { do: "create", name: "main", like: null, telling: "once" },
+    ...runs(2),
+    { do: "deactivate", person: "cal" },
+    { do: "rename", name: "main", to: "dev/a", form: "group", telling: "twice" },
+  ),
   // Not to one that gives them less.
   example(
     ...GIVEN,

@@ -29,7 +29,7 @@ export interface Removals {
   /** One of too many whom the identity provider deactivated. */
   isMass(world: World, userId: string): boolean;
   /** Whether the user was one of too many at some moment from then on: their removal may have been withheld. */
-  wasMass(userId: string, since: number): boolean;
+  wasMass(world: World, userId: string, since: number): boolean;
   /** A removal by a run that began then. @returns what is wrong with it */
   judge(world: World, removed: Removed): string | null;
   /** Users whose removal a guard had to look at, ever. */
@@ -70,7 +70,7 @@ export function createRemovals(limits: Limits): Removals {
   const state = createState(limits);
   return {
     isMass: (world, userId) => isMass(state, world, userId),
-    wasMass: (userId, since) => (state.massAt.get(userId) ?? -Infinity) >= since,
+    wasMass: (world, userId, since) => isMass(state, world, userId) || (state.massAt.get(userId) ?? -Infinity) >= since,
     isApproved: (world, userId, group) => isApproved(state, world, { userId, group }),
     guardedUsers: state.guardedUsers,
     note: (world, safety, endpoint) => note(state, { world, safety, endpoint }),
