@@ -1,6 +1,6 @@
 /** The properties: what the endpoint shows against what the oracle says. */
 import type { Effect, GroupAtEndpoint, ModelEndpoint } from "./endpoint.ts";
-import { NAMES } from "./oracle/policy.ts";
+import { HOUR_MS, NAMES } from "./oracle/policy.ts";
 import { type Holders, isDenied, listHolders, type Place } from "./oracle/world.ts";
 import { type Play, part } from "./play.ts";
 import type { RecordedSync } from "./record-watch.ts";
@@ -205,16 +205,19 @@ async function checkLedger(play: Play, endpoint: ModelEndpoint): Promise<void> {
   if (untrue !== undefined) part(play, `at the end the ledger says that ${untrue} is at ${at}`);
 }
 
-/** The end: every branch has its groups with whom the rules say, and nobody is in any other. */
-export async function checkFinal(play: Play): Promise<void> {
+/**
+ * The end: every branch has its groups with whom the rules say, and nobody is in any other. `lookedAt`: since then every
+ * scope was looked at again.
+ */
+export async function checkFinal(play: Play, lookedAt = -Infinity): Promise<void> {
   for (const endpoint of play.system.endpoints) {
-    await checkFinalAt(play, endpoint);
+    await checkFinalAt(play, endpoint, lookedAt);
     await checkLedger(play, endpoint);
   }
   await checkKept(play);
 }
 
-async function checkFinalAt(play: Play, endpoint: ModelEndpoint): Promise<void> {
+async function checkFinalAt(play: Play, endpoint: ModelEndpoint, lookedAt: number): Promise<void> {
   const at = endpoint.traits.name;
   const groups = await endpoint.listGroups();
   const plain = new Map(groups.filter((group) => labelOf(group).isPlain).map((group) => [group.displayName, group]));
@@ -228,7 +231,7 @@ async function checkFinalAt(play: Play, endpoint: ModelEndpoint): Promise<void> 
   }
   for (const displayName of expected.keys())
     if (!plain.has(displayName)) part(play, `at the end there is no group ${displayName} at ${at}`);
-  await checkWithheld(play, found);
+  await checkWithheld(play, found, lookedAt - HOUR_MS);
   for (const group of groups) {
     const isPlain = plain.get(group.displayName) === group;
     const holders = (isPlain ? expected.get(group.displayName) : undefined) ?? NOBODY;
@@ -237,11 +240,11 @@ async function checkFinalAt(play: Play, endpoint: ModelEndpoint): Promise<void> 
   }
 }
 
-/** Whoever is withheld is so for a reason, and no approval says otherwise (rules C1, C2). */
-async function checkWithheld(play: Play, { endpoint, withheld }: AtEndpoint): Promise<void> {
+/** Whoever is withheld is so for a reason, and no approval says otherwise (rules C1, C2). `since`: when the guards' window began. */
+async function checkWithheld(play: Play, { endpoint, withheld }: AtEndpoint, since: number): Promise<void> {
   const { removals, world } = play;
   if (removals === null) return;
-  const everybody = removals.guardedUsers.union(new Set([...withheld.values()].flatMap((users) => [...users])));
+  const everybody = removals.listGone(since).union(new Set([...withheld.values()].flatMap((users) => [...users])));
   for (const [externalId, users] of withheld) {
     const [, incarnation = "", entitlement = ""] = externalId.split(":");
     const name = await play.watch.findName(incarnation);

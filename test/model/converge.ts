@@ -27,9 +27,10 @@ export async function finish(play: Play): Promise<void> {
   await checkFinal(play);
   await checkFinalCi(play);
   const writes = countWrites(play);
+  const lookedAt = play.world.now;
   await lookAgain(play);
   if (countWrites(play) > writes) part(play, "at the end a look at what is as it ought to be wrote something");
-  await checkFinal(play);
+  await checkFinal(play, lookedAt);
   await checkFinalCi(play);
 }
 

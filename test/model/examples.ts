@@ -98,6 +98,31 @@ export const EXAMPLES: readonly Schedule[] = [
     { do: "leave", team: "engineering", member: "cal" },
     ...SEEN_TO,
   ),
+  // Whom a guard kept as one too many goes once the window no longer counts those before.
+  example(
+    ...GIVEN,
+    { do: "leave", team: "engineering", member: "bea" },
+    ...SEEN_TO,
+    { do: "leave", team: "engineering", member: "cal" },
+    ...SEEN_TO,
+    { do: "pass", ms: 61 * 60_000 },
+    { do: "push", name: "main", telling: "once" },
+  ),
+  // They do so by time alone.
+  example(
+    ...GIVEN,
+    { do: "leave", team: "engineering", member: "bea" },
+    ...SEEN_TO,
+    { do: "leave", team: "engineering", member: "cal" },
+    ...SEEN_TO,
+    { do: "pass", ms: 61 * 60_000 },
+  ),
+  // Whoever is deleted was kept back by a run for want of a grant, before the revocation came; and stood there as withheld.
+  example(...GIVEN, { do: "deleteUser", person: "bea" }, { do: "activate", policy: 1 }, { do: "activate", policy: 0 }),
+  example(...GIVEN, { do: "leave", team: "engineering", member: "bea" }, ...SEEN_TO, {
+    do: "deactivate",
+    person: "bea",
+  }),
   // Guards keep who leaves, until somebody approves it; then it goes.
   example(...GIVEN, { do: "leave", team: "engineering", member: "bea" }, ...SEEN_TO),
   example(...GIVEN, { do: "leave", team: "engineering", member: "bea" }, ...SEEN_TO, {

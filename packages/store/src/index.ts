@@ -149,6 +149,7 @@ export {
   type ApprovedRemoval,
   countDirectoryGroups,
   countEntitlementGroups,
+  endWithheldOf,
   listApprovedRemovals,
   listHeldScopes,
   listMassDeactivations,

@@ -146,7 +146,7 @@ interface ScopesTable {
   due_reason: WithDefault<DueReason | null>;
 }
 
-/** Why a scope is due without an event: an expiry, the end of a pairing window, another try, a second verification. */
+/** Why a scope is due without an event: an expiry, the end of a window (pairing, guards), another try, a second verification. */
 export type DueReason = "expiry" | "window" | "retry" | "verify";
 
 interface LedgerEntriesTable {

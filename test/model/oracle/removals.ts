@@ -32,8 +32,8 @@ export interface Removals {
   wasMass(world: World, userId: string, since: number): boolean;
   /** A removal by a run that began then. @returns what is wrong with it */
   judge(world: World, removed: Removed): string | null;
-  /** Users whose removal a guard had to look at, ever. */
-  readonly guardedUsers: ReadonlySet<string>;
+  /** Users whom guards let go since then: within the window they count. */
+  listGone(since: number): ReadonlySet<string>;
 }
 
 export interface Removed {
@@ -61,7 +61,8 @@ function createState({ maxRemovals, maxRemovalShare, maxDeactivations }: Limits)
     /** The most members that a group was ever seen with: no hour began with more. */
     largest: new Map<string, number>(),
     taken: new Map<string, { readonly userId: string; readonly at: number }[]>(),
-    guardedUsers: new Set<string>(),
+    /** When a user last went whose removal a guard had to look at. */
+    goneAt: new Map<string, number>(),
   };
 }
 type State = ReturnType<typeof createState>;
@@ -72,7 +73,7 @@ export function createRemovals(limits: Limits): Removals {
     isMass: (world, userId) => isMass(state, world, userId),
     wasMass: (world, userId, since) => isMass(state, world, userId) || (state.massAt.get(userId) ?? -Infinity) >= since,
     isApproved: (world, userId, group) => isApproved(state, world, { userId, group }),
-    guardedUsers: state.guardedUsers,
+    listGone: (since) => new Set([...state.goneAt].flatMap(([userId, at]) => (at >= since ? [userId] : []))),
     note: (world, safety, endpoint) => note(state, { world, safety, endpoint }),
     show: (world, group, members) => show(state, world, { group, members }),
     forget({ endpoint, incarnation }) {
@@ -145,7 +146,7 @@ function judge(state: State, world: World, { group, userId, runStartedAt }: Remo
   const { endpoint, name, entitlement } = group;
   if ((state.freeAt.get(`${endpoint} ${name} ${entitlement} ${userId}`) ?? -Infinity) >= runStartedAt) return null;
   if (isApproved(state, world, { userId, group })) return null;
-  state.guardedUsers.add(userId);
+  state.goneAt.set(userId, world.now);
   if (isMass(state, world, userId)) return "was removed, though too many were deactivated and nobody approved it";
   const taken = [...(state.taken.get(key) ?? []), { userId, at: runStartedAt }];
   state.taken.set(key, taken);

@@ -55,10 +55,10 @@ function tell(sync: SyncDetails): readonly string[] {
 function tellWithheld({ withheld, overLimit, digest }: SyncDetails): readonly string[] {
   if (digest === null) return [];
   return [
-    ...overLimit.map(({ kind, group, removed, baseline }) =>
+    ...overLimit.map(({ kind, group, removed, baseline, freeAt }) =>
       kind === "deactivations"
         ? `  over the limit: ${group} deactivated ${removed} users`
-        : `  over the limit: ${group} would lose ${removed} of ${baseline}`,
+        : `  over the limit: ${group} would lose ${removed} of ${baseline}${freeAt === undefined ? "" : `, until ${freeAt}`}`,
     ),
     ...withheld.map(
       ({ entitlement, user, userName, why }) => `  withheld: ${entitlement}  ${userName ?? user}  ${why}`,

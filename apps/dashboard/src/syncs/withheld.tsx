@@ -7,6 +7,7 @@ import { Button } from "../components/button.tsx";
 import { Dialog } from "../components/dialog.tsx";
 import { Section } from "../components/page.tsx";
 import { useTell } from "../components/toasts.tsx";
+import { When } from "../components/when.tsx";
 
 /** More than this of them are counted and not named. */
 const NAMED = 50;
@@ -19,11 +20,18 @@ export function Withheld({ sync }: { readonly sync: SyncDetails }) {
     <div className="mt-10">
       <Section title={`${withheld.length} removals withheld`} aside={<Approve sync={sync} digest={digest} />}>
         <ul className="border-l-2 border-warn bg-warn-soft px-4 py-2">
-          {overLimit.map(({ kind, group, removed, baseline }) => (
+          {overLimit.map(({ kind, group, removed, baseline, freeAt }) => (
             <li key={`${kind} ${group}`} className="wrap-anywhere">
               {kind === "deactivations"
                 ? `${group} deactivated ${removed} users at once.`
                 : `${group} would lose ${removed} of ${baseline} members.`}
+              {freeAt !== undefined && (
+                <>
+                  {" They go by themselves "}
+                  <When at={freeAt} />
+                  {", when fewer went before them within the window."}
+                </>
+              )}
             </li>
           ))}
           <li>They keep what they hold until somebody else than who caused this approves it.</li>

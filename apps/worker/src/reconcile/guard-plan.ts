@@ -21,6 +21,7 @@ import {
   type KnownMembership,
   listApprovedRemovals,
   listMassDeactivations,
+  listUsersById,
   lockGuards,
   markEnding,
   type OverLimit,
@@ -124,10 +125,18 @@ async function judge(
   question: Question,
   { removals, known }: Pick<Differences, "removals" | "known">,
 ): Promise<Judged> {
-  const users = removals.flatMap((removal) => known.get(keyOf(removal))?.userId ?? removal.userId ?? []);
+  const userOf = (removal: PlannedRemoval) => known.get(keyOf(removal))?.userId ?? removal.userId;
+  const users = removals.flatMap((removal) => userOf(removal) ?? []);
   const approved = await listApprovedRemovals(trx, { scopeId: question.scopeId, userIds: users });
-  const guarded = removals.flatMap((removal) => toGuarded(removal, known.get(keyOf(removal)), approved));
-  const mass = await judgeDeactivations(trx, question, { removals, approved });
+  const active = new Set((await listUsersById(trx, users)).flatMap((user) => (user.active ? [user.id] : [])));
+  // Whoever is deactivated, or deleted, goes by that, even where policy would not grant it either (rules C1, C2).
+  const judged = removals.map((removal) => {
+    const userId = userOf(removal);
+    const isInactive = userId !== null && !active.has(userId) && !isRevocationCause(removal.cause);
+    return isInactive ? { ...removal, userId, cause: "inactive" as const } : removal;
+  });
+  const guarded = judged.flatMap((removal) => toGuarded(removal, known.get(keyOf(removal)), approved));
+  const mass = await judgeDeactivations(trx, question, { removals: judged, approved });
   if (guarded.length === 0) return mass;
   await lockGuards(trx);
   const judgement = await judgeGuarded(trx, question, guarded);
@@ -199,8 +208,12 @@ async function judgeGuarded(
   const keys = new Set(withheld.map((each) => removalKey(each.entitlementGroup, each.userId)));
   return {
     withheld: removals.filter((each) => keys.has(removalKey(each.entitlement, each.userId))),
-    overLimit: over.map(({ kind, group, removed, baseline }: GroupOverLimit) => ({ kind, group, removed, baseline })),
+    overLimit: over.map(toOverLimit),
   };
+}
+
+function toOverLimit({ kind, group, removed, baseline, freeAt }: GroupOverLimit): OverLimit {
+  return { kind, group, removed, baseline, ...(freeAt === null ? {} : { freeAt: freeAt.toISOString() }) };
 }
 
 interface Deactivations {

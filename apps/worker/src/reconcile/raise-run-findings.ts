@@ -1,5 +1,5 @@
 /** What a run leaves for a person: held removals, drift that stays, a scope that flaps. */
-import { type Queryable, raiseFinding, resolveFinding, resolveHeldFindings } from "@branchward/store";
+import { type OverLimit, type Queryable, raiseFinding, resolveFinding, resolveHeldFindings } from "@branchward/store";
 import { countDrift } from "./choose-plan.ts";
 import type { LoadedScope } from "./load-scope.ts";
 import type { SyncResult } from "./run-sync.ts";
@@ -18,15 +18,12 @@ export async function raiseRunFindings(trx: Queryable, { lease, scope, result }:
     return;
   }
   if (lease.verdict === "held" && result.plan.keptBack.length === 0) await resolveHeldFindings(trx);
-  for (const { kind, group, removed, baseline } of result.guarded.overLimit) {
+  for (const over of result.guarded.overLimit) {
     await raiseFinding(trx, {
       kind: "removals-held",
-      subject: kind === "entitlement-group" ? `${group} of ${place}` : group,
+      subject: over.kind === "entitlement-group" ? `${over.group} of ${place}` : over.group,
       severity: "critical",
-      message:
-        kind === "deactivations"
-          ? `${group} deactivated ${removed} users within the window: decisions deny them, writes wait; approve a held sync to let them go`
-          : `${removed} of ${baseline} members would be removed within the window: they keep what they hold until a held sync is approved`,
+      message: tellOverLimit(over),
     });
   }
   for (const { displayName, mismatch } of result.collisions) {
@@ -61,4 +58,12 @@ async function resolveAll(trx: Queryable, place: string): Promise<void> {
   await resolveFinding(trx, "flapping", place);
   await resolveFinding(trx, "name-collision", place);
   await resolveHeldFindings(trx);
+}
+
+function tellOverLimit({ kind, group, removed, baseline, freeAt }: OverLimit): string {
+  if (kind === "deactivations")
+    return `${group} deactivated ${removed} users within the window: decisions deny them, writes wait; approve a held sync to let them go`;
+  const until =
+    freeAt === undefined ? "" : `, or until ${freeAt}, when the window no longer counts so many who went before`;
+  return `${removed} of ${baseline} members would be removed within the window: they keep what they hold until a held sync is approved${until}`;
 }

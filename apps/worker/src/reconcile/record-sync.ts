@@ -162,6 +162,10 @@ function listDue({ lease, scope, result }: Finished, failures: number): readonly
   const isExposed = lease.isTakenOver && !result.isFenced;
   return [
     ...(dueAt === null ? [] : [{ at: dueAt, reason: planned } as const]),
+    // What was removed before counts no longer then (rule C1).
+    ...result.guarded.overLimit.flatMap(({ freeAt }) =>
+      freeAt === undefined ? [] : [{ at: new Date(freeAt), reason: "window" } as const],
+    ),
     ...(isFlapping ? [{ inMs: PARKED_MS, reason: "retry" } as const] : []),
     ...(isTried && !isFlapping ? [{ inMs: pauseAfter(failures), reason: "retry" } as const] : []),
     ...(isExposed ? [{ inMs: VERIFY_AGAIN_MS, reason: "verify" } as const] : []),

@@ -5,6 +5,7 @@ import type { ScimClient } from "@branchward/scim";
 import {
   type Database,
   endMemberships,
+  endWithheldOf,
   findRetirementMode,
   type HeldMembership,
   insertSync,
@@ -225,7 +226,12 @@ interface Recorded extends ScopeTask {
 async function record(db: RevokeDeps["db"], recorded: Recorded): Promise<void> {
   const { lease, timeline, failure, memberships, userId, userName, cause, endpoint } = recorded;
   await db.transaction().execute(async (trx) => {
-    if (failure === null && !(await endMemberships(trx, lease, { userId, cause }))) return;
+    if (failure === null) {
+      if (!(await endMemberships(trx, lease, { userId, cause }))) return;
+      // What is held otherwise, and what an approval names, is a run's to tell.
+      if (await endWithheldOf(trx, { scopeId: lease.scopeId, userId }))
+        await requestScopes(trx, [lease.scopeId], "directory");
+    }
     // A write of the run that lost the lease may still arrive, where no fence holds it back (rule C4).
     if (lease.isTakenOver && !endpoint.builtin) await verifyAgain(trx, lease.scopeId, VERIFY_AGAIN_MS);
     await insertSync(trx, {

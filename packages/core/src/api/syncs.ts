@@ -109,6 +109,8 @@ export const syncDetails = syncItem
         group: z.string(),
         removed: z.int(),
         baseline: z.int(),
+        /** When the window lets them go by itself; left out where only an approval does. */
+        freeAt: z.iso.datetime().optional(),
       }),
     ),
     /** Of the withheld removals: what an approval names. */

@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { UserId } from "../words.ts";
 import { type GuardedGroup, type GuardedRemoval, judgeRemovals } from "./judge-removals.ts";
 
-const guards = { maxRemovals: 5, maxRemovalShare: 0.1 };
+const HOUR_MS = 3_600_000;
+const guards = { maxRemovals: 5, maxRemovalShare: 0.1, windowMs: HOUR_MS };
+const noon = Date.UTC(2030, 0, 1, 12);
 const user = (name: string | number) => `user-${name}` as UserId;
 
 function removalsOf(count: number, rest: Partial<GuardedRemoval> = {}): readonly GuardedRemoval[] {
@@ -14,8 +16,13 @@ function removalsOf(count: number, rest: Partial<GuardedRemoval> = {}): readonly
   }));
 }
 
+/** Removed a minute apart, from noon on. */
+function removedOf(...names: readonly (string | number)[]): ReadonlyMap<UserId, Date> {
+  return new Map(names.map((name, index) => [user(name), new Date(noon + index * 60_000)]));
+}
+
 function groupOf(baseline: number, rest: Partial<GuardedGroup> = {}): GuardedGroup {
-  return { baseline, removed: new Set(), remaining: 1, ...rest };
+  return { baseline, removed: new Map(), remaining: 1, ...rest };
 }
 
 function judge(removals: readonly GuardedRemoval[], group: GuardedGroup, directory?: GuardedGroup) {
@@ -35,7 +42,9 @@ describe("guards", () => {
   it("withhold the whole of six of twenty", () => {
     const { withheld, over } = judge(removalsOf(6), groupOf(20));
     expect(withheld).toHaveLength(6);
-    expect(over).toEqual([{ kind: "entitlement-group", group: "push", removed: 6, baseline: 20, isEmptied: false }]);
+    expect(over).toEqual([
+      { kind: "entitlement-group", group: "push", removed: 6, baseline: 20, isEmptied: false, freeAt: null },
+    ]);
   });
 
   it("let six of a hundred go: no more than a tenth", () => {
@@ -43,8 +52,30 @@ describe("guards", () => {
   });
 
   it("count what earlier plans removed within the window", () => {
-    const removed = new Set([user("a"), user("b"), user("c"), user("d"), user("e")]);
+    const removed = removedOf("a", "b", "c", "d", "e");
     expect(judge(removalsOf(1), groupOf(20, { removed })).withheld).toHaveLength(1);
+  });
+
+  it("tell when the window leaves enough of those behind", () => {
+    const removed = removedOf("a", "b", "c", "d", "e");
+    expect(judge(removalsOf(2), groupOf(20, { removed })).over).toMatchObject([
+      { removed: 7, freeAt: new Date(noon + HOUR_MS + 60_000) },
+    ]);
+    // Whom the plan takes again counts whenever they went before.
+    expect(judge(removalsOf(1), groupOf(20, { removed: removedOf(0, "b", "c", "d", "e", "f") })).over).toMatchObject([
+      { removed: 6, freeAt: new Date(noon + HOUR_MS + 60_000) },
+    ]);
+    expect(judge(removalsOf(6), groupOf(20, { removed })).over).toMatchObject([{ removed: 11, freeAt: null }]);
+  });
+
+  it("tell when the last of a group that has been emptied slowly is its only one", () => {
+    const emptied = groupOf(3, { remaining: 0, removed: removedOf(8, 9) });
+    expect(judge(removalsOf(1), emptied).over).toMatchObject([
+      { isEmptied: true, freeAt: new Date(noon + HOUR_MS + 60_000) },
+    ]);
+    expect(judge(removalsOf(2), groupOf(3, { remaining: 0, removed: removedOf(8) })).over).toMatchObject([
+      { isEmptied: true, freeAt: null },
+    ]);
   });
 
   it("count a user once, in however many scopes a directory group loses them", () => {
@@ -70,9 +101,7 @@ describe("guards", () => {
 
   it("withhold what would empty a group that had more than one member", () => {
     expect(judge(removalsOf(2), groupOf(2, { remaining: 0 })).over).toMatchObject([{ isEmptied: true }]);
-    expect(judge(removalsOf(1), groupOf(3, { remaining: 0, removed: new Set([user(8), user(9)]) })).over).toHaveLength(
-      1,
-    );
+    expect(judge(removalsOf(1), groupOf(3, { remaining: 0, removed: removedOf(8, 9) })).over).toHaveLength(1);
   });
 
   it("let the only member of a group go", () => {

@@ -15,14 +15,14 @@ export interface GuardedRemoval {
 export interface GuardedGroup {
   /** Members at the start of the window. */
   readonly baseline: number;
-  /** Who was removed within the window, whatever the scope. */
-  readonly removed: ReadonlySet<UserId>;
+  /** Who was removed within the window, whatever the scope, and when. */
+  readonly removed: ReadonlyMap<UserId, Date>;
   /** Members that stay once the plan is applied. */
   readonly remaining: number;
 }
 
 export interface GuardInput {
-  readonly guards: Pick<Guards, "maxRemovals" | "maxRemovalShare">;
+  readonly guards: Pick<Guards, "maxRemovals" | "maxRemovalShare" | "windowMs">;
   readonly removals: readonly GuardedRemoval[];
   /** By the keys that the removals name. */
   readonly entitlementGroups: ReadonlyMap<string, GuardedGroup>;
@@ -38,6 +38,8 @@ export interface GroupOverLimit {
   readonly baseline: number;
   /** True when the group had more than one member and would have none. */
   readonly isEmptied: boolean;
+  /** When the window no longer counts so many before these that they are over; null where they are by themselves. */
+  readonly freeAt: Date | null;
 }
 
 export interface GuardJudgement {
@@ -80,23 +82,51 @@ function listOver(
   { planned, groups }: Counted,
 ): readonly GroupOverLimit[] {
   return [...planned].flatMap(([group, users]) => {
-    const { baseline, removed: before, remaining } = groups.get(group) ?? nothingKnown;
-    const counts = { removed: users.union(before).size, baseline, remaining };
-    const { isOver, isEmptied } = judgeCounts(guards, counts);
-    return isOver ? [{ kind, group, removed: counts.removed, baseline, isEmptied }] : [];
+    const known = groups.get(group) ?? nothingKnown;
+    const [now, ...later] = listOutlooks(known, users, guards.windowMs);
+    const { isOver, isEmptied } = judgeCounts(guards, now);
+    if (!isOver) return [];
+    const free = later.find((counts) => !judgeCounts(guards, counts).isOver);
+    const { removed, baseline } = now;
+    return [{ kind, group, removed, baseline, isEmptied, freeAt: free?.at ?? null }];
   });
 }
 
+interface Outlook extends Counts {
+  readonly at: Date | null;
+}
+
+/** How the plan counts now, and each time that the window leaves one more behind who was removed before. */
+function listOutlooks(
+  { baseline, removed, remaining }: GuardedGroup,
+  planned: ReadonlySet<UserId>,
+  windowMs: number,
+): readonly [Outlook, ...Outlook[]] {
+  const before = [...removed].filter(([userId]) => !planned.has(userId)).map(([, at]) => at.getTime());
+  const total = planned.size + before.length;
+  const later = before
+    .toSorted((a, b) => a - b)
+    .map((at, index) => ({
+      removed: total - index - 1,
+      baseline: Math.max(0, baseline - index - 1),
+      remaining,
+      at: new Date(at + windowMs),
+    }));
+  return [{ removed: total, baseline, remaining, at: null }, ...later];
+}
+
+type Counts = Readonly<Record<"removed" | "baseline" | "remaining", number>>;
+
 /** Whether so many removals are over the limit of a group, and whether they empty it. */
 export function judgeCounts(
-  { maxRemovals, maxRemovalShare }: GuardInput["guards"],
-  { removed, baseline, remaining }: Record<"removed" | "baseline" | "remaining", number>,
+  { maxRemovals, maxRemovalShare }: Pick<Guards, "maxRemovals" | "maxRemovalShare">,
+  { removed, baseline, remaining }: Counts,
 ): { readonly isOver: boolean; readonly isEmptied: boolean } {
   const isEmptied = remaining === 0 && Math.max(baseline, removed) > 1;
   return { isOver: isEmptied || (removed > maxRemovals && removed > maxRemovalShare * baseline), isEmptied };
 }
 
-const nothingKnown: GuardedGroup = { baseline: 0, removed: new Set(), remaining: 1 };
+const nothingKnown: GuardedGroup = { baseline: 0, removed: new Map(), remaining: 1 };
 
 function collect(pairs: readonly (readonly [string, UserId])[]): ReadonlyMap<string, Set<UserId>> {
   const sets = new Map<string, Set<UserId>>();

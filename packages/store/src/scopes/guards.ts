@@ -8,7 +8,8 @@ interface CountRow {
   readonly key: string;
   readonly baseline: number;
   readonly current: number;
-  readonly removed: readonly UserId[] | null;
+  /** When each went, in ms. */
+  readonly removed: Readonly<Record<UserId, number>> | null;
 }
 
 /** How a scope's entitlement groups stand over the window; `remaining` counts all members. By entitlement. */
@@ -27,15 +28,16 @@ export async function countEntitlementGroups(
     select entitlement as key,
       count(distinct member) filter (where granted_at <= start and (ended_at is null or ended_at > start)) as baseline,
       count(distinct member) filter (where ended_at is null and ending_at is null) as current,
-      array_agg(distinct user_id) filter (
+      jsonb_object_agg(user_id, ceil(extract(epoch from ending_at) * 1000) order by ending_at) filter (
         where ending_at > now() - ${windowMs} * interval '1 millisecond' and ended_cause is distinct from 'superseded'
+          and user_id is not null
       ) as removed
     from granted
     group by entitlement`.execute(trx);
   return new Map(
     rows.map(({ key, baseline, current, removed }) => [
       key,
-      { baseline, removed: new Set(removed ?? []), remaining: current },
+      { baseline, removed: toTimes(removed), remaining: current },
     ]),
   );
 }
@@ -63,26 +65,31 @@ export async function countDirectoryGroups(
         from below join directory_members on group_id = below.id and member_kind = 'User'
         group by member_id
       ), gone as (
-        select distinct user_id from ledger_entries
-        where ending_at > now() - ${windowMs} * interval '1 millisecond' and refs @> array[${reference}]
+        select user_id, max(ending_at) as at from ledger_entries
+        where user_id is not null and ending_at > now() - ${windowMs} * interval '1 millisecond' and refs @> array[${reference}]
           and ended_cause is distinct from 'superseded'
+        group by user_id
       ), left_behind as (
         select user_id from gone union select unnest(${[...leaving]}::uuid[])
         except select member_id from members
       )
       select ${reference} as key,
         (select count(*) from members)::int as current,
-        (select array_agg(user_id) from gone) as removed,
+        (select jsonb_object_agg(user_id, ceil(extract(epoch from at) * 1000)) from gone) as removed,
         (
           (select count(*) from members where added_at <= now() - ${windowMs} * interval '1 millisecond'
             or (select created_at from bound) > now() - ${windowMs} * interval '1 millisecond')
           + (select count(*) from left_behind)
         )::int as baseline`.execute(trx);
     for (const { baseline, current, removed } of rows) {
-      groups.set(reference, { baseline, removed: new Set(removed ?? []), remaining: current });
+      groups.set(reference, { baseline, removed: toTimes(removed), remaining: current });
     }
   }
   return groups;
+}
+
+function toTimes(removed: CountRow["removed"]): GuardedGroup["removed"] {
+  return new Map(Object.entries(removed ?? {}).map(([userId, at]) => [userId as UserId, new Date(at)]));
 }
 
 /** Notes removals that a plan is about to make: from here on guards count them. */
@@ -191,6 +198,19 @@ export async function saveWithheldRemovals(
     on conflict (scope_id, entitlement, member) do update set cause = excluded.cause, sync_id = excluded.sync_id`.execute(
     trx,
   );
+}
+
+/** Forgets what of the user's was kept back in a scope. @returns whether anything was */
+export async function endWithheldOf(
+  trx: Queryable,
+  { scopeId, userId }: { readonly scopeId: string; readonly userId: string },
+): Promise<boolean> {
+  const result = await trx
+    .deleteFrom("withheld_removals")
+    .where("scope_id", "=", scopeId)
+    .where("user_id", "=", userId)
+    .executeTakeFirst();
+  return result.numDeletedRows > 0n;
 }
 
 /** The scopes in which removals are kept back. */

@@ -84,6 +84,8 @@ export interface OverLimit {
   readonly group: string;
   readonly removed: number;
   readonly baseline: number;
+  /** ISO 8601: when it is no longer over by itself; left out where only an approval lets them go. */
+  readonly freeAt?: string;
 }
 
 export async function insertSync(trx: Queryable, sync: NewSync): Promise<void> {
