@@ -3,6 +3,7 @@ import { createGroupType, createScimClient, createScimProvider, createUserType }
 import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
 import { describe, expect, it } from "vitest";
 import { applyOperation } from "./endpoint.ts";
+import { createVersions } from "./versions.ts";
 
 const entitlement = "push";
 const addition = { member: "7", userId: "u" as UserId, reasons: [] };
@@ -36,7 +37,9 @@ describe("a write to a group that was read (rule C4)", () => {
     const { id, version } = await client.createGroup({ displayName: "old", members: [] });
     await client.patchMembers(id, { add: [alice], remove: [] });
     const operation = toOperation(id);
-    await expect(applyOperation(client, operation, { fence: 7, version })).rejects.toMatchObject({
+    const versions = createVersions({ failures: 0, read: (groupId) => client.getGroup(groupId) });
+    versions.show(id, version);
+    await expect(applyOperation(client, operation, { fence: 7, versions })).rejects.toMatchObject({
       details: { status: 412 },
     });
     expect((await client.getGroup(id)).members).toMatchObject([{ value: alice }]);

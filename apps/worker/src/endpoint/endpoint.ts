@@ -13,9 +13,12 @@ import {
   type ScimGroup,
   type ScimMemberDelta,
   toEqualityFilter,
+  type WriteAnswer,
+  type WriteOptions,
 } from "@branchward/scim";
 import { MAX_RETRY_AFTER_MS } from "./gate.ts";
 import type { CallLane } from "./limiter.ts";
+import type { Versions } from "./versions.ts";
 
 export interface EndpointCall {
   readonly method: string;
@@ -83,49 +86,51 @@ async function findGroups(client: ScimClient, attribute: string, value: string):
 export interface WriteBond {
   /** The lease's token, which the directory and bridges hold writers to. */
   readonly fence: number;
-  /** The version that was read, for `If-Match`; left out where there is none. */
-  readonly version?: string | undefined;
-}
-
-/** What a write was about, and its version since, where the endpoint said so. */
-export interface Written {
-  readonly groupId: string;
-  readonly version: string | undefined;
+  /** Of the groups, for `If-Match`. */
+  readonly versions: Pick<Versions, "find" | "note">;
 }
 
 /**
- * Makes one write.
+ * Makes one write. @returns the id of the group that it was about
  * @throws {UpstreamError} with `details.outcomeUnknown` when the write may or may not have happened.
  */
-export async function applyOperation(client: ScimClient, operation: Operation, bond: WriteBond): Promise<Written> {
+export async function applyOperation(client: ScimClient, operation: Operation, bond: WriteBond): Promise<string> {
   const headers = { "branchward-fence": String(bond.fence) };
   try {
     if (operation.kind === "createGroup") {
       const { id, version } = await client.createGroup(toNewGroup(operation), { headers });
-      return { groupId: id, version };
+      bond.versions.note(id, version);
+      return id;
     }
     const { groupId } = operation;
-    const options = { headers, ifMatch: bond.version };
-    switch (operation.kind) {
-      case "renameGroup":
-        return { groupId, ...(await client.patchGroup(groupId, toRename(operation), options)) };
-      case "addMembers":
-      case "removeMembers":
-        return { groupId, ...(await client.patchMembers(groupId, toDelta(operation), options)) };
-      case "deleteGroup":
-        await deleteGroup(client, groupId, options);
-        return { groupId, version: undefined };
-    }
+    const ifMatch = await bond.versions.find(groupId);
+    const { version } = await changeGroup(client, operation, { headers, ifMatch });
+    bond.versions.note(groupId, version);
+    return groupId;
   } catch (error) {
     throw toUpstreamError(error);
   }
 }
 
-async function deleteGroup(
+async function changeGroup(
   client: ScimClient,
-  id: string,
-  options: Parameters<ScimClient["deleteGroup"]>[1],
-): Promise<void> {
+  operation: Exclude<Operation, { kind: "createGroup" }>,
+  options: WriteOptions,
+): Promise<WriteAnswer> {
+  const { groupId } = operation;
+  switch (operation.kind) {
+    case "renameGroup":
+      return client.patchGroup(groupId, toRename(operation), options);
+    case "addMembers":
+    case "removeMembers":
+      return client.patchMembers(groupId, toDelta(operation), options);
+    case "deleteGroup":
+      await deleteGroup(client, groupId, options);
+      return { version: undefined };
+  }
+}
+
+async function deleteGroup(client: ScimClient, id: string, options: WriteOptions): Promise<void> {
   try {
     await client.deleteGroup(id, options);
   } catch (error) {

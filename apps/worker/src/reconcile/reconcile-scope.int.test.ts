@@ -1,34 +1,17 @@
 import type { Reason } from "@branchward/core";
-import { createQueues, migrateQueue, openQueueBackend } from "@branchward/queue";
-import { createLogger } from "@branchward/runtime";
 import { type ScimResponse } from "@branchward/scim";
-import { serveProvider } from "@branchward/scim/testing";
 import {
   acquireLease,
-  createActivePolicy,
   findOpenRevocation,
   listFindings,
   openLedgerEntries,
-  proposePolicy,
   releaseLease,
   seizeLease,
 } from "@branchward/store";
-import { insertScope, openTestDatabase, type TestDatabase } from "@branchward/store/testing";
+import type { TestDatabase } from "@branchward/store/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createTestProvider, openTestEndpoints } from "../endpoint/testing.ts";
 import { createReconcileScope, type ReconcileDeps, revokeScope } from "./reconcile-scope.ts";
-
-const POLICY = `
-endpoints:
-  - { name: hg, url: "https://scim.example/scim/v2", token: { env: TOKEN } }
-policy:
-  - repositories: ["**"]
-    branches: ["**"]
-    grants:
-      - { entitlement: push, to: ["group:engineering"] }
-`;
-
-const run = { jobId: "1", attempt: 1, lastAttempt: true, addedAt: new Date() };
+import { lastTry, type NewTestScope, openTestScope } from "./testing.ts";
 
 describe("the run of a scope", () => {
   let stack = new AsyncDisposableStack();
@@ -39,21 +22,8 @@ describe("the run of a scope", () => {
   beforeEach(async () => {
     stack = new AsyncDisposableStack();
     state.answer = async () => undefined;
-    const database = stack.use(await openTestDatabase());
-    const { db } = database;
-    await proposePolicy(db, ["hg"], { text: POLICY, file: "branchward.yaml", author: "tests", origin: "file" });
-    const { scopeId } = await insertScope(db, { branch: "dev/x", endpoint: "hg" });
-    const provider = createTestProvider();
-    const { url } = stack.use(
-      await serveProvider({ handle: async (request) => (await state.answer()) ?? provider.handle(request) }),
-    );
-    const { endpoints } = stack.use(await openTestEndpoints(db, url));
-    const target = { kind: "postgres", url: database.url } as const;
-    await migrateQueue(target);
-    const backend = stack.use(openQueueBackend(target, () => undefined));
-    const queues = stack.use(createQueues(backend, ["hg"]));
-    const log = createLogger({ level: "fatal" });
-    const deps = { db, queues, activePolicy: createActivePolicy(), endpoints, pairingWindowMs: 30_000, log };
+    const answer: NewTestScope["answer"] = async (request, handle) => (await state.answer()) ?? handle(request);
+    const { database, deps, scopeId } = stack.use(await openTestScope({ to: "group:engineering", answer }));
     Object.assign(context, { database, deps, scopeId });
   });
   afterEach(() => stack.disposeAsync());
@@ -64,9 +34,9 @@ describe("the run of a scope", () => {
       await seizeLease(database.db, scopeId, { holder: "another", leaseMs: 30_000 });
       return undefined;
     };
-    expect(await revokeScope(deps, scopeId, run)).toBe(false);
+    expect(await revokeScope(deps, scopeId, lastTry)).toBe(false);
     state.answer = async () => undefined;
-    expect(await revokeScope(deps, scopeId, run)).toBe(true);
+    expect(await revokeScope(deps, scopeId, lastTry)).toBe(true);
   });
 
   /** A membership that ends at each of these times; null stands for never. */
@@ -101,11 +71,11 @@ describe("the run of a scope", () => {
     await give(...ends);
     state.answer = async () => ({ status: 503, headers: {}, body: {} });
     const reconcile = createReconcileScope(deps);
-    await reconcile(scopeId, run);
+    await reconcile(scopeId, lastTry);
     const revocation = await findOpenRevocation(database.db, { kind: "scope", id: scopeId });
     expect(revocation?.cause).toBe(stands ? "expired" : undefined);
     await database.pool.query("update scopes set requested = requested + 1");
-    await reconcile(scopeId, run);
+    await reconcile(scopeId, lastTry);
     // Asked for once: what is asked again is tried again without a pause.
     expect((await findOpenRevocation(database.db, { kind: "scope", id: scopeId }))?.requested).toBe(
       revocation?.requested,
@@ -121,12 +91,12 @@ describe("the run of a scope", () => {
     for (let round = 1; round <= 5; round += 1) {
       expect(await listKinds()).not.toContain("endpoint-failing hg");
       await database.pool.query("update scopes set requested = requested + 1");
-      await reconcile(scopeId, run);
+      await reconcile(scopeId, lastTry);
     }
     expect(await listKinds()).toContain("endpoint-failing hg");
     state.answer = async () => undefined;
     await database.pool.query("update scopes set requested = requested + 1");
-    await reconcile(scopeId, run);
+    await reconcile(scopeId, lastTry);
     expect(await listKinds()).not.toContain("endpoint-failing hg");
   });
 });

@@ -22,13 +22,8 @@ import {
   recordGroupIntents,
 } from "@branchward/store";
 import { createAccountLookup, doubtAccounts } from "../accounts/account-lookup.ts";
-import {
-  applyOperation,
-  findGroupsByExternalId,
-  findGroupsByName,
-  readGroup,
-  type WriteBond,
-} from "../endpoint/endpoint.ts";
+import { applyOperation, findGroupsByExternalId, findGroupsByName, readGroup } from "../endpoint/endpoint.ts";
+import { createVersions, type Versions } from "../endpoint/versions.ts";
 import { isUuid } from "../is-uuid.ts";
 import { addLedgerMembers, type ChosenPlan, choosePlan } from "./choose-plan.ts";
 import { holdLease, leaseLost } from "./hold-lease.ts";
@@ -83,7 +78,8 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
   const chosen = await choosePlan(run, { actual, accountOf, isClosed, collisions });
   const { plan } = chosen;
   if (plan.operations.length > 0) timeline.enter("write");
-  const { created, versions } = await writePlan(client, run, { plan, actual: before }).catch(async (error: unknown) => {
+  const versions = openVersions(client, run, before);
+  const created = await writePlan(client, run, { plan, versions }).catch(async (error: unknown) => {
     await doubtAccounts(run, listAdded(plan), error);
     throw error;
   });
@@ -95,7 +91,7 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
   // A scope already equal makes no write (rule C8), and the read that showed it is the proof.
   const read = plan.operations.length === 0 ? before : await readBack(client, effective, plan.gone);
   const expected = { effective, gone: plan.gone };
-  const judged = judgeSync({ expected, read, before, earlier: [], answered: versions });
+  const judged = judgeSync({ expected, read, before, earlier: [], answered: versions.answered });
   const judgement = addCollisions(judged, collisions);
   if (judgement.verdict !== "verified") await doubtAccounts(run, listAdded(plan));
   return {
@@ -270,44 +266,51 @@ async function findNamed(client: ScimClient, names: readonly string[]): Promise<
   return found;
 }
 
-interface WrittenPlan {
-  /** Entitlement → the id of the group created for it. */
-  readonly created: ReadonlyMap<string, string>;
-  /** By group id: as answered to the last write, as read where there was none. */
+function openVersions(client: ScimClient, { lease, endpoint }: SyncRun, before: readonly ActualGroup[]): Versions {
+  const versions = createVersions({
+    failures: lease.failures,
+    // The directory refuses a stale writer by its fence.
+    isFenced: endpoint.builtin,
+    read: (id) => client.getGroup(id, { excludeMembers: true }),
+  });
+  for (const { id, version } of before) versions.show(id, version);
+  return versions;
+}
+
+interface PlannedWrites {
+  readonly plan: Plan;
   readonly versions: Versions;
 }
 
+/** @returns entitlement → the id of the group created for it */
 async function writePlan(
   client: ScimClient,
   run: SyncRun,
-  { plan, actual }: { readonly plan: Plan; readonly actual: readonly ActualGroup[] },
-): Promise<WrittenPlan> {
+  { plan, versions }: PlannedWrites,
+): Promise<ReadonlyMap<string, string>> {
   const created = new Map<string, string>();
   const creates = plan.operations.filter((operation) => operation.kind === "createGroup");
   const intents = creates.map((create) => ({ ...create, sentMembers: create.additions.map(({ member }) => member) }));
   if (!(await recordGroupIntents(run.db, run.lease, intents))) throw leaseLost();
   await openLedgerEntries(run.db, { lease: run.lease, policyVersion: run.scope.policyVersion }, listIntended(plan));
-  const versions = listVersions(run, actual);
   // Steps of one kind touch different groups; kinds follow each other, removals first.
   for (const step of groupByKind(plan.operations)) {
     const written = await Promise.all(
       step.map(async (operation) => {
         try {
-          return await applyOperation(client, operation, toBond(run, operation, versions));
+          return await applyOperation(client, operation, { fence: run.lease.token, versions });
         } catch (error) {
           if (operation.kind === "createGroup") await noteRefusal(run, operation.entitlement, error);
           throw error;
         }
       }),
     );
-    step.forEach((operation, index) => {
-      const made = written[index];
-      if (made === undefined) return;
-      versions.set(made.groupId, made.version);
-      if (operation.kind === "createGroup") created.set(operation.entitlement, made.groupId);
+    step.forEach(({ kind, entitlement }, index) => {
+      const groupId = written[index];
+      if (kind === "createGroup" && groupId !== undefined) created.set(entitlement, groupId);
     });
   }
-  return { created, versions };
+  return created;
 }
 
 /** A POST that certainly made nothing leaves no intent; what an earlier one may have made is still looked for. */
@@ -317,22 +320,6 @@ async function noteRefusal({ db, lease, scope }: SyncRun, entitlement: string, e
   );
   const isUnknown = !(error instanceof AppError) || error.details["outcomeUnknown"] === true;
   if (!isUnknown && !wasTried) await forgetGroupIntent(db, lease, entitlement);
-}
-
-type Versions = Map<string, string | undefined>;
-
-/** Refused so often, an endpoint's versions are not to be relied on. */
-const MAX_REFUSED_VERSIONS = 3;
-
-/** Of the groups as they were read; at the built-in directory the fence says more. */
-function listVersions({ endpoint, lease }: SyncRun, actual: readonly ActualGroup[]): Versions {
-  if (endpoint.builtin || lease.failures >= MAX_REFUSED_VERSIONS) return new Map();
-  return new Map(actual.map(({ id, version }) => [id, version]));
-}
-
-function toBond({ lease }: SyncRun, operation: Operation, versions: Versions): WriteBond {
-  const version = "groupId" in operation ? versions.get(operation.groupId) : undefined;
-  return { fence: lease.token, version };
 }
 
 function groupByKind(operations: readonly Operation[]): readonly (readonly Operation[])[] {

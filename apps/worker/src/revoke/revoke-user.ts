@@ -23,6 +23,7 @@ import {
 import { uuidv7 } from "uuidv7";
 import { deactivateAccount } from "../accounts/reconcile-account.ts";
 import { applyOperation, type Endpoint, readGroup, type WriteBond } from "../endpoint/endpoint.ts";
+import { UNBOUND } from "../endpoint/versions.ts";
 import { holdLease } from "../reconcile/hold-lease.ts";
 import { LEASE_MS, VERIFY_AGAIN_MS } from "../reconcile/lease-times.ts";
 import type { ReconcileDeps } from "../reconcile/reconcile-scope.ts";
@@ -187,11 +188,9 @@ async function removeFromGroup(
   const { groupId, entitlement, member, displayName } = membership;
   if (groupId === null) return `the group of ${entitlement} is not known yet at ${lease.endpoint}`;
   const removals = [{ member, userId: parseUserId(userId), cause: "inactive" as const }];
-  const refusal = await tryRemoval(
-    client,
-    { kind: "removeMembers", entitlement, groupId, removals },
-    { fence: lease.token },
-  );
+  // Bound to no version: nothing was read to go by, and whoever else writes must not hold a revocation back.
+  const bond = { fence: lease.token, versions: UNBOUND };
+  const refusal = await tryRemoval(client, { kind: "removeMembers", entitlement, groupId, removals }, bond);
   const group = await readGroup(client, groupId);
   if (group?.members.includes(member) !== true) return null;
   const why = refusal ?? "it answered that it had removed them";

@@ -22,14 +22,17 @@ function createClient(url: string, options: Partial<ScimHttpOptions> = {}): Scim
   return createScimClient({ url, token: () => "t0ken", dispatcher, deadlineMs: 5_000, maxBytes: 100_000, ...options });
 }
 
-async function connect(options: Partial<ScimHttpOptions> = {}): Promise<{ client: ScimClient; calls: ScimCall[] }> {
-  const provider = createScimProvider({
+function createTestProvider() {
+  return createScimProvider({
     store: createMemoryStore(),
     types: [createUserType(), createGroupType()],
     baseUrl: () => "http://localhost/scim/v2",
     maxResults: 3,
   });
-  const { url } = stack.use(await serveProvider(provider));
+}
+
+async function connect(options: Partial<ScimHttpOptions> = {}): Promise<{ client: ScimClient; calls: ScimCall[] }> {
+  const { url } = stack.use(await serveProvider(createTestProvider()));
   const calls: ScimCall[] = [];
   return { client: createClient(`${url}/`, { onCall: (call) => calls.push(call), ...options }), calls };
 }
@@ -115,6 +118,34 @@ describe("a client of our own provider", () => {
       outcomeUnknown: false,
     });
     expect(await client.patchMembers(id, { add: [], remove: [] }, { ifMatch: "v" })).toEqual({ version: "v" });
+  });
+
+  it("binds each part also where the answers do not tell the version", async () => {
+    const provider = createTestProvider();
+    const writes: (string | undefined)[] = [];
+    const { url } = stack.use(
+      await serveProvider({
+        async handle(request) {
+          const answer = await provider.handle(request);
+          if (request.method !== "PATCH") return answer;
+          writes.push(request.headers["if-match"]);
+          return answer.status === 412 ? answer : { status: 204, headers: {}, body: undefined };
+        },
+      }),
+    );
+    const calls: ScimCall[] = [];
+    const client = createClient(url, { onCall: (call) => calls.push(call) });
+    const { id, version } = await client.createGroup({ displayName: "devs", members: [{ value: "old" }] });
+    calls.length = 0;
+    const delta = { add: ["a", "b"], remove: ["old"] };
+    const answer = await client.patchMembers(id, delta, { ifMatch: version, maxValues: 1 });
+    expect(answer.version).toBeUndefined();
+    expect(writes).toEqual(['W/"1"', 'W/"2"', 'W/"3"']);
+    expect(calls.map(({ method }) => method)).toEqual(["PATCH", "GET", "PATCH", "GET", "PATCH"]);
+    expect((await client.getGroup(id)).members).toMatchObject([{ value: "a" }, { value: "b" }]);
+    writes.length = calls.length = 0;
+    await client.patchMembers(id, { add: ["c", "d"], remove: [] }, { maxValues: 1 });
+    expect([writes, calls.length]).toEqual([[undefined, undefined], 2]);
   });
 });
 

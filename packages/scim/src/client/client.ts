@@ -43,8 +43,9 @@ export interface ScimGroupCalls {
   patchGroup(id: string, operations: readonly ScimOperation[], options?: WriteOptions): Promise<WriteAnswer>;
   /**
    * Applies a delta in PATCHes of at most `maxValues` members (100, which some endpoints allow at most), one after
-   * another, removals first; `ifMatch` binds the first one, the answers' versions the others. Where the profile has
-   * bulk, several go in one request; where there is no PATCH, the group is read and PUT, bound to its version.
+   * another, removals first; `ifMatch` binds the first one, the answers' versions the others, read where an answer does
+   * not tell. Where the profile has bulk, several go in one request; where there is no PATCH, the group is read and PUT,
+   * bound to its version.
    */
   patchMembers(id: string, delta: ScimMemberDelta, options?: MemberPatchOptions): Promise<WriteAnswer>;
   /**

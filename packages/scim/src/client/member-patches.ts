@@ -5,6 +5,7 @@ import { patchSchema } from "../patch/operations.ts";
 import { groupSchema } from "../schema/group.ts";
 import type { ScimCalls, WriteAnswer, WriteOptions } from "./calls.ts";
 import { ScimClientError } from "./error.ts";
+import type { CallOptions } from "./http.ts";
 import { applyMemberDelta, toMemberPatches, type ScimMemberDelta, type ScimOperation } from "./operations.ts";
 import { parseBulkAnswers, parseGroup, type ScimServiceProviderConfig } from "./resources.ts";
 
@@ -42,6 +43,8 @@ async function patchInTurn(
   const { patches, delta, ifMatch, ...more } = options;
   let version = ifMatch;
   for (const [index, operations] of patches.entries()) {
+    // An answer need not tell the version that it made (RFC 7644 §3.14).
+    if (ifMatch !== undefined) version ??= await readGroupVersion(calls, path, more);
     try {
       const answer = await calls.patch(path, operations, { ...more, ifMatch: ifMatch && version });
       version = answer.version;
@@ -52,6 +55,12 @@ async function patchInTurn(
     }
   }
   return { version };
+}
+
+async function readGroupVersion({ get }: ScimCalls, path: string, more: CallOptions): Promise<string | undefined> {
+  const query = { excludedAttributes: "members" };
+  return (await get(path, ({ body, etag }) => parseGroup(body, { etag, withMembers: false }), { ...more, query }))
+    .version;
 }
 
 function isUnsupported(error: unknown): boolean {
