@@ -23,6 +23,7 @@ import {
   listTakenAccounts,
   noteAccount,
 } from "@branchward/store";
+import type { Versions } from "../endpoint/versions.ts";
 import {
   changeAccount,
   type EndpointAccount,
@@ -34,6 +35,8 @@ import {
 export interface AccountRun {
   readonly db: Database;
   readonly client: ScimClient;
+  /** Of the accounts of the endpoint. */
+  readonly versions: Versions;
   readonly lease: AccountLease;
   readonly link: AccountLink;
   /** Undefined when the directory's user was deleted. */
@@ -58,10 +61,10 @@ export async function bringAccount(run: AccountRun): Promise<BroughtAccount> {
     return { ...base, state, accountId: sought.accountId };
   }
   const { account } = sought;
+  run.versions.show(account.id, account.version);
   const state = owner === undefined ? "ended" : "linked";
   if (owner?.active !== true) {
-    const deactivatedByUs = await closeAccount(run, account);
-    return { ...base, state, accountId: account.id, deactivatedByUs };
+    return { ...base, ...(await closeAccount(run, account)), state, accountId: account.id };
   }
   const opened = await openAccount(run, owner, account);
   const createdByUs = link.createdByUs || sought.isNew;
@@ -142,44 +145,60 @@ async function createAccount({ db, client, lease, known }: AccountRun, owner: Ac
   }
 }
 
-/** Deactivates an account, then takes keys and password away. @returns whether it is closed by us */
-async function closeAccount({ db, client, lease, link }: AccountRun, account: EndpointAccount): Promise<boolean> {
+/** Noted among what we wrote, which an account that is opened again forgets. */
+const PASSWORD = "password";
+
+/** Deactivates an account, then takes keys and password away. */
+async function closeAccount(
+  run: AccountRun,
+  account: EndpointAccount,
+): Promise<Pick<BroughtAccount, "written" | "deactivatedByUs">> {
+  const { db, client, lease, link } = run;
   const isOpen = account.active !== false;
   if (isOpen) {
     // Noted before: after an unknown outcome it is still we who closed it.
     await noteAccount(db, lease, { deactivatedByUs: true });
-    await changeAccount(client, account, [{ op: "replace", path: "active", value: false }]);
+    await changeAccount(run, account, [{ op: "replace", path: "active", value: false }]);
   }
-  await changeAccount(client, account, planKeyRemovals(account.resource));
-  if (isOpen) await replacePassword(client, account);
+  await changeAccount(run, account, planKeyRemovals(account.resource));
+  const deactivatedByUs = isOpen || link.deactivatedByUs;
+  // A run that was cut off after the account was closed may have left it the old one.
+  const hasOld = lease.failures > 0 || !link.written.includes(PASSWORD);
+  if (isOpen || (deactivatedByUs && hasOld)) await replacePassword(run, account);
   const after = await readAccount(client, account.id);
   if (after !== undefined && after.active !== false) throw diverged("was deactivated and does not say so");
   if (after !== undefined && planKeyRemovals(after.resource).length > 0)
     throw diverged("was locked and keeps its keys");
-  return isOpen || link.deactivatedByUs;
+  return { deactivatedByUs, written: [...new Set([...link.written, ...(deactivatedByUs ? [PASSWORD] : [])])] };
 }
 
 /** A password cannot be read, and not every endpoint has one: what refuses a new one is left as it is. */
-async function replacePassword(client: ScimClient, account: EndpointAccount): Promise<void> {
+async function replacePassword(run: AccountRun, account: EndpointAccount): Promise<void> {
   const value = randomBytes(32).toString("base64url");
   try {
-    await client.patchUser(account.id, [{ op: "replace", path: "password", value }]);
+    await changeAccount(run, account, [{ op: "replace", path: PASSWORD, value }]);
   } catch (error) {
-    if (!(error instanceof ScimClientError) || (error.status ?? 500) >= 500 || error.status === 429) throw error;
+    if (!(error instanceof ScimClientError) || isPassing(error)) throw error;
   }
 }
 
+/** Nothing that the endpoint has against the password itself. */
+function isPassing({ status = 500 }: ScimClientError): boolean {
+  return status >= 500 || status === 429 || status === 412;
+}
+
 async function openAccount(
-  { db, client, lease, link, known }: AccountRun,
+  run: AccountRun,
   owner: AccountOwner,
   account: EndpointAccount,
 ): Promise<Pick<BroughtAccount, "written" | "deactivatedByUs" | "differing">> {
+  const { db, client, lease, link, known } = run;
   const profile = toAccountProfile(owner, known);
   const changes = planProfileChanges({ profile, actual: account.resource, written: link.written });
   // Who else closed an account keeps it closed (rule C5).
   const isOurs = account.active === false && link.deactivatedByUs;
   const opening = isOurs ? [{ op: "replace", path: "active", value: true } as const] : [];
-  await changeAccount(client, account, [...changes, ...opening]);
+  await changeAccount(run, account, [...changes, ...opening]);
   const isWritten = changes.length + opening.length > 0;
   const { resource } = isWritten ? await readOpened(client, { account, owner, isOurs }) : account;
   const differing = planProfileChanges({ profile, actual: resource, written: link.written }).map(({ path }) => path);

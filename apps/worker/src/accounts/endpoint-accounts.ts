@@ -9,12 +9,15 @@ import {
   toEqualityFilter,
 } from "@branchward/scim";
 import { isUnsupported, toReplacement } from "../endpoint/put-changes.ts";
+import type { Versions } from "../endpoint/versions.ts";
 
 /** An account as it was read. */
 export interface EndpointAccount extends AccountHit {
   /** Null where the endpoint does not say. */
   readonly active: boolean | null;
   readonly resource: JsonObject;
+  /** Undefined where the endpoint does not say. */
+  readonly version: string | undefined;
 }
 
 export async function findAccountsByExternalId(
@@ -41,20 +44,31 @@ export async function readAccount(client: ScimClient, id: string): Promise<Endpo
   }
 }
 
-/** Changes an account; where there is no PATCH it is PUT whole, bound to the version that was read. */
+/** A client, and what it knows of the accounts' versions. */
+export interface AccountWriter {
+  readonly client: ScimClient;
+  readonly versions: Pick<Versions, "find" | "note">;
+}
+
+/** Changes an account, bound to its version (rule C4); where there is no PATCH it is read and PUT whole. */
 export async function changeAccount(
-  client: ScimClient,
-  account: EndpointAccount,
+  { client, versions }: AccountWriter,
+  { id }: Pick<EndpointAccount, "id">,
   operations: readonly AccountOperation[],
 ): Promise<void> {
   if (operations.length === 0) return;
   const asked = operations.map(toScimOperation);
+  const ifMatch = await versions.find(id);
   try {
-    await client.patchUser(account.id, asked);
+    const { version } = await client.patchUser(id, asked, { ifMatch });
+    versions.note(id, version);
   } catch (error) {
     if (!isUnsupported(error)) throw error;
-    const { resource, version } = await client.getUser(account.id);
-    await client.replaceUser(account.id, toReplacement(resource, asked), { ifMatch: version });
+    const read = await client.getUser(id);
+    const replaced = await client.replaceUser(id, toReplacement(read.resource, asked), {
+      ifMatch: ifMatch ?? read.version,
+    });
+    versions.note(id, replaced.version);
   }
 }
 
@@ -69,6 +83,7 @@ function toAccount(user: ScimUser): EndpointAccount {
     externalId: user.externalId,
     active: user.active ?? readActive(user.resource["active"]),
     resource: user.resource,
+    version: user.version,
   };
 }
 

@@ -28,6 +28,7 @@ import {
   takeWaitingScopes,
 } from "@branchward/store";
 import { type Endpoint, toUpstreamError } from "../endpoint/endpoint.ts";
+import { createVersions } from "../endpoint/versions.ts";
 import { isWithheld } from "../revoke/is-withheld.ts";
 import { bringAccount, type BroughtAccount } from "./bring-account.ts";
 
@@ -114,7 +115,8 @@ async function look(endpoint: Endpoint, db: Database, lease: AccountLease): Prom
   });
   try {
     const known = await readKnownAttributes(client);
-    return await bringAccount({ db, client, lease, link, owner, known, adopt: endpoint.accounts.adopt });
+    const versions = createVersions({ failures: lease.failures, read: (id) => client.getUser(id) });
+    return await bringAccount({ db, client, versions, lease, link, owner, known, adopt: endpoint.accounts.adopt });
   } catch (error) {
     throw toUpstreamError(error);
   }

@@ -2,6 +2,7 @@
 import { createGroupType, createScimProvider, createUserType } from "@branchward/scim";
 import { createMemoryStore } from "@branchward/scim/testing";
 import type { Database } from "@branchward/store";
+import type { Endpoint } from "./endpoint.ts";
 import { openEndpoints } from "./open-endpoints.ts";
 
 /** Users and groups, kept in memory. */
@@ -14,14 +15,18 @@ export function createTestProvider() {
   });
 }
 
-/** The endpoint `hg` at this address, which CI waits for, whose drift is repaired and whose accounts are not kept. */
-export function openTestEndpoints(db: Database, url: string): ReturnType<typeof openEndpoints> {
+/** The endpoint `hg` at this address, which CI waits for, whose drift is repaired, and whose accounts are kept if so said. */
+export function openTestEndpoints(
+  db: Database,
+  url: string,
+  accounts?: NonNullable<Endpoint["accounts"]>,
+): ReturnType<typeof openEndpoints> {
   const configuration = {
     name: "hg",
     type: "scim",
     url,
     token: [{ env: "TOKEN" }],
-    accounts: false,
+    accounts: accounts !== undefined,
     concurrency: 4,
     allow: [],
     probeEveryMs: 30_000,
@@ -30,5 +35,5 @@ export function openTestEndpoints(db: Database, url: string): ReturnType<typeof 
     displayName: "{branch}:{entitlement}",
   } as const;
   const builtin = { url: "", token: "" };
-  return openEndpoints([configuration], { db, env: { TOKEN: "token" }, adopt: "review", builtin });
+  return openEndpoints([configuration], { db, env: { TOKEN: "token" }, adopt: accounts?.adopt ?? "review", builtin });
 }

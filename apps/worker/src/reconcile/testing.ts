@@ -5,6 +5,7 @@ import type { ScimRequest, ScimResponse } from "@branchward/scim";
 import { serveProvider } from "@branchward/scim/testing";
 import { createActivePolicy, proposePolicy } from "@branchward/store";
 import { insertScope, openTestDatabase, type TestDatabase } from "@branchward/store/testing";
+import type { Endpoint } from "../endpoint/endpoint.ts";
 import { createTestProvider, openTestEndpoints } from "../endpoint/testing.ts";
 import type { ReconcileDeps } from "./reconcile-scope.ts";
 
@@ -26,12 +27,14 @@ export interface NewTestScope {
   readonly to: string;
   /** Answers in place of the endpoint, or with what it answers. */
   readonly answer: (request: ScimRequest<undefined>, handle: Handle) => Promise<ScimResponse>;
+  /** How accounts are kept at the endpoint; left out where they are not. */
+  readonly accounts?: NonNullable<Endpoint["accounts"]>;
   /** Before the policy is in force. */
   readonly prepare?: (database: TestDatabase) => Promise<void>;
 }
 
 /** A scope of the branch `dev/x` at the endpoint `hg`. */
-export async function openTestScope({ to, answer, prepare }: NewTestScope): Promise<TestScope> {
+export async function openTestScope({ to, answer, accounts, prepare }: NewTestScope): Promise<TestScope> {
   await using stack = new AsyncDisposableStack();
   const database = stack.use(await openTestDatabase());
   const { db } = database;
@@ -50,7 +53,7 @@ policy:
   const provider = createTestProvider();
   const handle: Handle = (request) => provider.handle(request);
   const { url } = stack.use(await serveProvider({ handle: (request) => answer(request, handle) }));
-  const { endpoints } = stack.use(await openTestEndpoints(db, url));
+  const { endpoints } = stack.use(await openTestEndpoints(db, url, accounts));
   const target = { kind: "postgres", url: database.url } as const;
   await migrateQueue(target);
   const backend = stack.use(openQueueBackend(target, () => undefined));
