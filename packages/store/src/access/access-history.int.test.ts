@@ -23,7 +23,11 @@ describe("whom a name meant at a past moment", () => {
   const renamed = (number: number, resourceId: string, from: string, to: string) =>
     record(number, { kind: "user.renamed", resourceId, details: { from, to } });
   const deleted = (number: number, resourceId: string, userName: string) =>
-    record(number, { kind: "user.deleted", resourceId, details: { userName, active: true, client: "okta" } });
+    record(number, {
+      kind: "user.deleted",
+      resourceId,
+      details: { userName, userNameKey: userName, active: true, client: "okta" },
+    });
   const at = (userName: string, number: number) => findUserIdAt(context.database.db, userName, day(number));
 
   it("is whoever bore it then, not the namesake made since", async () => {

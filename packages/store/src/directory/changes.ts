@@ -15,11 +15,12 @@ export type DirectoryChange = { readonly resourceId: string } & (
       readonly kind: "user.changed";
       readonly details: { readonly attributes: readonly string[]; readonly former?: FormerValues };
     }
-  /** `active`: whether the user was, until then. `client`: who did it. */
+  /** `userNameKey`: what names are compared by. `active`: whether the user was, until then. `client`: who did it. */
   | {
       readonly kind: "user.deleted";
       readonly details: {
         readonly userName: string;
+        readonly userNameKey: string;
         readonly active: boolean;
         readonly client: string;
         readonly former?: FormerValues;

@@ -286,5 +286,6 @@ function listUserChanges({
 }
 
 function toDeleted({ user_name, active, attributes }: UserColumns) {
-  return { userName: user_name, active, ...toFormerValues(attributes, Object.keys(attributes)) };
+  const names = { userName: user_name, userNameKey: foldCase(user_name) };
+  return { ...names, active, ...toFormerValues(attributes, Object.keys(attributes)) };
 }

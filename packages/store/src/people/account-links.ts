@@ -1,5 +1,6 @@
 /** Which account of an endpoint a directory user is (rule C5), and what there is still to do about it. */
 import type { UserId } from "@branchward/core";
+import { foldCase } from "@branchward/scim";
 import { sql } from "kysely";
 import type { Queryable } from "../connection/database.ts";
 
@@ -90,12 +91,13 @@ export async function listTakenAccounts(
 /** How long a name freed by deletion is nobody else's (rule C5). */
 const QUARANTINE_DAYS = 90;
 
-/** Whether another user of that name was deleted from the directory of late. */
+/** Whether another user of that name, as the directory compares names, was deleted from it of late. */
 export async function isNameQuarantined(db: Queryable, userName: string): Promise<boolean> {
   const { rows } = await sql<{ found: boolean }>`
     select exists (
       select from directory_changes
-      where kind = 'user.deleted' and lower(details ->> 'userName') = lower(${userName})
+      where kind = 'user.deleted'
+        and coalesce(details ->> 'userNameKey', lower(details ->> 'userName')) in (${foldCase(userName)}, lower(${userName}))
         and created_at > now() - ${QUARANTINE_DAYS} * interval '1 day'
     ) as found`.execute(db);
   return rows[0]?.found ?? false;
