@@ -63,7 +63,7 @@ export async function benchFanOut(directory: string): Promise<FanOutFigures> {
     endpoints: new Map(),
     pairingWindowMs: 30_000,
     hosts: new Map(),
-    isAuthority: () => true,
+    joined: [],
     beginLook: () => Promise.reject(new Error("no host is there to be asked")),
     audit: { intervalMs: 24 * 3_600_000, budget: 0.2, minIntervalMs: 60_000 },
     log: createLogger({ level: "silent" }),

@@ -1,5 +1,11 @@
 /** What a delivery does to the registry, to checkouts and to the scopes, in the transaction that records it. */
-import { type BranchEvent, type Incarnation, type NormalizedDelivery, type RegistryDecision } from "@branchward/core";
+import type {
+  BranchEvent,
+  Incarnation,
+  NormalizedDelivery,
+  RegistryDecision,
+  RepositoryConfiguration,
+} from "@branchward/core";
 import type { Logger } from "@branchward/runtime";
 import {
   type ActivePolicy,
@@ -9,11 +15,11 @@ import {
   addStrictName,
   type BranchName,
   type BranchRequest,
+  type ClaimedRepository,
   endCheckoutsOf,
   ensurePolicyScopes,
   expireGrantsOf,
   insertBranchEvents,
-  type JoinedSources,
   listLiveBranchesOf,
   listLiveByNames,
   listPolicyEndpoints,
@@ -26,7 +32,6 @@ import {
   noteActor,
   type NotedResolution,
   type Queryable,
-  type Repository,
   requestBranches,
   type RequestedScope,
   requestRevocations,
@@ -41,9 +46,8 @@ export interface ApplyDeps {
   readonly log: Logger;
   readonly activePolicy: ActivePolicy;
   readonly endpoints: readonly string[];
-  readonly joined: JoinedSources;
-  /** False for a source whose repository has another authority for refs (rule A2). */
-  readonly isAuthority: (source: string, repository: string) => boolean;
+  /** The repositories that several sources feed (rule A2). */
+  readonly joined: readonly RepositoryConfiguration[];
   readonly pairingWindowMs: number;
   /** A checkout that changes nothing has a branch looked at when it was verified longer ago (rule C9). */
   readonly minAuditIntervalMs: number;
@@ -77,7 +81,7 @@ const NO_EFFECTS: Effects = {
 export interface Accepted {
   readonly source: Pick<Source, "name" | "may" | "requireTrust">;
   readonly delivery: NormalizedDelivery;
-  readonly repository: Repository;
+  readonly repository: ClaimedRepository;
   readonly deliveryId: string;
   readonly receivedAt: Date;
   /** Whom the actor means; null where the delivery names none. */
@@ -107,7 +111,7 @@ export async function lockAndRead(
   deps: ApplyDeps,
   told: Pick<Accepted, "source" | "delivery" | "repository">,
 ): Promise<Known> {
-  const names = refuseChanges(deps, told) === null ? listNames(told.delivery) : [];
+  const names = refuseChanges(told) === null ? listNames(told.delivery) : [];
   const [, live, policy] = await Promise.all([
     lockPolicyAndNames(trx, told.repository.id, names),
     listLiveByNames(trx, told.repository.id, names),
@@ -148,7 +152,7 @@ export async function applyDelivery(trx: Queryable, deps: ApplyDeps, accepted: A
 async function applyNewLabel(
   trx: Queryable,
   deps: ApplyDeps,
-  repository: Repository,
+  repository: ClaimedRepository,
   policy: ActivePolicyVersion | undefined,
 ): Promise<readonly (readonly [id: string, reason: string])[]> {
   const branches = await listLiveBranchesOf(trx, repository.id);
@@ -160,7 +164,7 @@ async function applyNewLabel(
 }
 
 interface Requesting {
-  readonly repository: Repository;
+  readonly repository: ClaimedRepository;
   readonly registry: Effects;
   readonly reasons: ReadonlyMap<string, string>;
   readonly policy: ActivePolicyVersion | undefined;
@@ -214,7 +218,7 @@ async function applyChanges(
   live: readonly Incarnation[],
 ): Promise<Effects> {
   const { delivery } = accepted;
-  const refusal = refuseChanges(deps, accepted);
+  const refusal = refuseChanges(accepted);
   if (delivery.changes.length + delivery.sightings.length + delivery.queued.length === 0) return NO_EFFECTS;
   if (refusal !== null) return { ...NO_EFFECTS, events: delivery.changes.map((change) => toClaim(change, refusal)) };
   const { decision, plainlyPushed } = await decideDelivery(trx, { ...deps, live }, accepted);
@@ -239,13 +243,14 @@ async function applyChanges(
 }
 
 /** Only evidence of a server that may tell of refs, and that is the repository's authority, changes the registry (rules A1, A2). */
-function refuseChanges(
-  deps: ApplyDeps,
-  { source, delivery, repository }: Pick<Accepted, "source" | "delivery" | "repository">,
-): string | null {
+function refuseChanges({
+  source,
+  delivery,
+  repository,
+}: Pick<Accepted, "source" | "delivery" | "repository">): string | null {
   if (delivery.site === "client") return "client-claim";
   if (!source.may.includes("refs")) return "claim";
-  return deps.isAuthority(source.name, repository.name) ? null : "not-authority";
+  return repository.isAuthority ? null : "not-authority";
 }
 
 function toClaim(change: NormalizedDelivery["changes"][number], note: string): RecordedEvent {

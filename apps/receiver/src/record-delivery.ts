@@ -105,7 +105,10 @@ async function recordIn(
   const [repository, resolution] =
     claim === null
       ? [null, null]
-      : await Promise.all([resolveRepository(trx, source.name, claim, deps.joined), resolveDeliveryActor(trx, input)]);
+      : await Promise.all([
+          resolveRepository(trx, { source: source.name, claim, joined: deps.joined }),
+          resolveDeliveryActor(trx, input),
+        ]);
   const id = uuidv7();
   const [inserted, known] = await Promise.all([
     insertDelivery(trx, {

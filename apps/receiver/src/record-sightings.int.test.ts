@@ -37,8 +37,7 @@ describe("what a host showed", () => {
       log: createLogger({ level: "silent" }),
       activePolicy: createActivePolicy(),
       endpoints: [],
-      joined: (name) => [name],
-      isAuthority: () => true,
+      joined: [],
       pairingWindowMs: 30_000,
       minAuditIntervalMs: 60_000,
     };
@@ -152,7 +151,8 @@ describe("what a host showed", () => {
   it("counts for nothing where the repository has another authority", async () => {
     const github = open("acme/mirror");
     await github.push(null, a);
-    const look = await github.begin({ ...context.deps, isAuthority: () => false });
+    const entry = { name: "acme/mirror", authority: "gitlab", sources: ["github", "gitlab"] };
+    const look = await github.begin({ ...context.deps, joined: [entry] });
     await look.record(seen(null));
     expect(await github.states()).toEqual([["active", a, false]]);
   });

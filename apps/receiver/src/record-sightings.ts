@@ -76,8 +76,9 @@ async function recordIn(
   { look, known, sightings }: Seen,
 ): Promise<{ readonly asked: Asked | null; readonly skipped: readonly string[] }> {
   const { source, repositoryId } = look;
-  const repository = await resolveRepository(trx, source.name, look.repository, deps.joined);
-  const isSame = repository.id === repositoryId && deps.isAuthority(source.name, repository.name);
+  const told = { source: source.name, claim: look.repository, joined: deps.joined, isPast: true };
+  const repository = await resolveRepository(trx, told);
+  const isSame = repository.id === repositoryId && repository.isAuthority;
   if (!isSame) return { asked: null, skipped: [] };
   await lockPolicyAndNames(trx, repositoryId, sightings);
   const changed = await listChanged(trx, look, known);

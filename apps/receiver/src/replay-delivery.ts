@@ -101,7 +101,8 @@ async function replayIn(trx: Queryable, deps: ReplayDeps, replaying: Replaying):
   const { replayId: id, deliveryId, by } = request;
   const replay = await insertReplay(trx, { id, deliveryId, by, ...meaning });
   if (replay === undefined) return { receipt: await findTwin(trx, request), asked: null };
-  const repository = claim === null ? null : await resolveRepository(trx, source.name, claim, deps.joined);
+  const told = { source: source.name, joined: deps.joined, isPast: true };
+  const repository = claim === null ? null : await resolveRepository(trx, { ...told, claim });
   await setDeliveryOutcome(trx, deliveryId, { ...meaning, repositoryId: repository?.id ?? null });
   if (repository === null) return { receipt: { replay, duplicate: false }, asked: null };
   const fresh = await withoutStale(trx, replaying, repository.id);

@@ -9,7 +9,7 @@ import { followPolicyFile, type PolicyFile, proposeFile } from "./policy/policy-
 import { createProcessors } from "./processors.ts";
 import { keepSweepScheduled } from "./timers/keep-sweep-scheduled.ts";
 
-export interface WorkerDeps extends Pick<LookUpDeps, "hosts" | "isAuthority" | "beginLook"> {
+export interface WorkerDeps extends Pick<LookUpDeps, "hosts" | "joined" | "beginLook"> {
   readonly db: Database;
   readonly backend: QueueBackend;
   readonly queues: Queues;

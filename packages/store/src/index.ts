@@ -332,7 +332,8 @@ export {
   setReplayScopes,
 } from "./deliveries/replays.ts";
 export {
-  type JoinedSources,
+  type ClaimedRepository,
+  findAuthority,
   listRepositories,
   listRepositoriesByName,
   type Repository,

@@ -1,7 +1,6 @@
 import type { Configuration } from "@branchward/core";
 import type { Source } from "@branchward/receiver";
 import { resolveSecrets } from "@branchward/runtime";
-import type { JoinedSources } from "@branchward/store";
 import { decodeSecret, findReceiver } from "@branchward/vcs/receive";
 
 /** Variables that secrets refer to. */
@@ -18,20 +17,4 @@ export async function createSources(
     sources.set(name, { name, type, receiver: findReceiver(type), secrets, may, requireTrust, identity });
   }
   return sources;
-}
-
-/** The sources that share a repository of this name; a source alone by itself (rule A2). */
-export function joinSources(configuration: Configuration): JoinedSources {
-  return (source, name) => {
-    const entry = configuration.repositories.find((one) => one.name === name && one.sources.includes(source));
-    return entry?.sources ?? [source];
-  };
-}
-
-/** Whether the refs that a source tells of a repository count (rule A2). */
-export function isAuthority(configuration: Configuration): (source: string, repository: string) => boolean {
-  return (source, repository) => {
-    const entry = configuration.repositories.find((one) => one.name === repository && one.sources.includes(source));
-    return entry === undefined || entry.authority === source;
-  };
 }

@@ -26,7 +26,7 @@ import { findReceiver } from "@branchward/vcs/receive";
 import { createAgentCheck, createTokenCheck, keepAdminToken, type KeptToken } from "./access.ts";
 import { openEndpoints, openHosts, startWorker } from "@branchward/worker";
 import { openRecord, openWork, type OpenedRecord, type OpenedWork } from "./resources.ts";
-import { createSources, isAuthority, joinSources, type SecretEnv } from "./sources.ts";
+import { createSources, type SecretEnv } from "./sources.ts";
 
 /** What a process does; all three unless told otherwise. */
 export type Role = "receiver" | "api" | "worker";
@@ -162,8 +162,7 @@ function toRecordDeps({ record, work, loaded, activePolicy, environment, log }: 
     log,
     activePolicy,
     endpoints: configuration.endpoints.map((endpoint) => endpoint.name),
-    joined: joinSources(configuration),
-    isAuthority: isAuthority(configuration),
+    joined: configuration.repositories,
     pairingWindowMs: environment.pairingWindowMs,
     minAuditIntervalMs: configuration.audit.minIntervalMs,
   };
@@ -206,7 +205,7 @@ async function openWorker(shared: Shared, builtin: { readonly url: string; reado
       policy: { text, file: configuration.file, ...(path === undefined ? {} : { path }) },
       sources: configuration.sources,
       hosts,
-      isAuthority: isAuthority(configuration),
+      joined: configuration.repositories,
       beginLook: createBeginLook(toRecordDeps(shared)),
       log,
     }),

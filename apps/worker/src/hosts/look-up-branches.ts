@@ -1,11 +1,12 @@
 /** `source.backfill`: asks a repository's host for the branches that are to be looked up, and has what it showed applied (rules A4, D1). */
-import type { RefSighting, RepositoryClaim } from "@branchward/core";
+import type { RefSighting, RepositoryClaim, RepositoryConfiguration } from "@branchward/core";
 import {
   type BoundRepository,
   claimLookups,
   type Database,
   deferLookups,
   deleteLookups,
+  findAuthority,
   limitHost,
   listBindings,
   raiseFinding,
@@ -17,8 +18,8 @@ import type { AskableSource } from "./open-hosts.ts";
 export interface LookUpDeps {
   readonly db: Database;
   readonly hosts: ReadonlyMap<string, AskableSource>;
-  /** False for a source whose repository has another authority for refs (rule A2). */
-  readonly isAuthority: (source: string, repository: string) => boolean;
+  /** The repositories that several sources feed (rule A2). */
+  readonly joined: readonly RepositoryConfiguration[];
   /** Remembers what is known before the host is asked; recording answers with the names that it left out. */
   readonly beginLook: (look: {
     readonly repositoryId: string;
@@ -38,26 +39,30 @@ const FINDING = "source-unavailable";
 
 /** Looks up what is due in a repository; what its host does not tell is put off and told as a finding. */
 export function createLookUpBranches(deps: LookUpDeps) {
-  const { db, hosts, isAuthority } = deps;
+  const { db, hosts, joined } = deps;
   return async (repositoryId: string): Promise<void> => {
     const names = [...hosts.keys()];
     const bindings = await listBindings(db, repositoryId, names);
-    const bound = bindings.find(({ source, name }) => isAuthority(source, name)) ?? bindings[0];
+    const authority = await findAuthority(db, repositoryId, joined);
+    const bound = bindings.find(({ source }) => source === authority) ?? bindings[0];
     if (bound === undefined) return;
     await requestSuspectLookups(db, { sources: names, limit: MAX_NAMES, repositoryId });
-    await lookUp(deps, repositoryId, bound);
+    await lookUp(deps, repositoryId, { ...bound, isAuthority: bound.source === authority });
   };
 }
 
-async function lookUp(deps: LookUpDeps, repositoryId: string, bound: BoundRepository): Promise<void> {
-  const { db, hosts, beginLook, isAuthority } = deps;
+async function lookUp(
+  { db, hosts, beginLook }: LookUpDeps,
+  repositoryId: string,
+  bound: BoundRepository & { readonly isAuthority: boolean },
+): Promise<void> {
   const source = hosts.get(bound.source);
   if (source === undefined) return;
   const claim = { repositoryId, source: source.name, leaseMs: LEASE_MS, limit: MAX_NAMES };
   const names = await db.transaction().execute((trx) => claimLookups(trx, claim));
   if (names.length === 0) return;
   // What it shows would count for nothing.
-  if (!isAuthority(source.name, bound.name)) return deferLookups(db, { repositoryId, names, afterMs: 0 });
+  if (!bound.isAuthority) return deferLookups(db, { repositoryId, names, afterMs: 0 });
   const { nativeId, name, vcs } = bound;
   const repository = { nativeId, name, vcs };
   const look = await beginLook({ repositoryId, source, repository, names });
