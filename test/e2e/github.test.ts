@@ -206,7 +206,7 @@ describe.each(["postgres", "redis"] as const)("GitHub, with the queue on %s,", (
     expect((await listGroups(old.id)).map((group) => group.displayName)).toContain(`${github.name}:dev/y:push`);
   });
 
-  it("tells a repository's rename by its native id: its branches go on, and a new one under the old name is another", async () => {
+  it("tells a repository's rename by its native id: its branches go on, and a new one under the old name is another (rule A2)", async () => {
     const github = open("web");
     const head = makeRevision();
     const old = await make(github, "main", head);
@@ -305,19 +305,29 @@ describe("GitHub, where policy names repositories,", () => {
   });
   afterAll(() => system[Symbol.asyncDispose]());
 
-  it("a repository that is transferred away loses what policy gave under its old name, on every branch", async () => {
-    const github = createGithubRepository(system.post, "acme/sold");
-    const head = makeRevision();
-    await github.push({ branch: "main", after: head });
-    await github.push({ branch: "dev/x", after: makeRevision() });
-    const main = await system.branches.find({ repository: "acme/sold", branch: "main" });
-    const other = await system.branches.find({ repository: "acme/sold", branch: "dev/x" });
-    for (const { id } of [main, other]) await system.branches.expectHolders(id, { push: engineers });
-    await github.renamed("elsewhere/bought").push({ branch: "main", before: head, after: makeRevision() });
-    for (const { id } of [main, other]) {
-      await expect
-        .poll(async () => Object.values(await system.branches.holders(id)).flat(), { timeout: 5_000 })
-        .toEqual([]);
-    }
-  });
+  it.each([
+    ["a push", "acme/sold"],
+    ["transferred", "acme/given"],
+    ["renamed", "acme/called"],
+  ] as const)(
+    "a repository that %s tells to bear another loses what policy gave, on every branch (rule A2)",
+    async (told, name) => {
+      const github = createGithubRepository(system.post, name);
+      const head = makeRevision();
+      await github.push({ branch: "main", after: head });
+      await github.push({ branch: "dev/x", after: makeRevision() });
+      const main = await system.branches.find({ repository: name, branch: "main" });
+      const other = await system.branches.find({ repository: name, branch: "dev/x" });
+      for (const { id } of [main, other]) await system.branches.expectHolders(id, { push: engineers });
+      const moved = github.renamed("elsewhere/bought");
+      await (told === "a push"
+        ? moved.push({ branch: "main", before: head, after: makeRevision() })
+        : moved.tellName(told));
+      for (const { id } of [main, other]) {
+        await expect
+          .poll(async () => Object.values(await system.branches.holders(id)).flat(), { timeout: 5_000 })
+          .toEqual([]);
+      }
+    },
+  );
 });

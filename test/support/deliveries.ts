@@ -94,6 +94,8 @@ export interface GithubRepository {
   delete(branch: string, sender?: string): Promise<string>;
   /** A group of the merge queue of `base` asks for its checks; `head` is what the queue made of it. */
   requestChecks(base: string, head: string): Promise<string>;
+  /** Tells that the repository was given the name that it has. */
+  tellName(action: "renamed" | "transferred"): Promise<string>;
   /** The same repository under another name, as payloads show it after a rename or transfer. */
   renamed(name: string): GithubRepository;
 }
@@ -142,6 +144,7 @@ export function createGithubRepository(
         },
         ...common(MERGE_QUEUE),
       }),
+    tellName: (action) => send("repository", { action, ...common("alice") }),
     renamed: (newName) => createGithubRepository(post, newName, { source, nativeId }),
   };
 }

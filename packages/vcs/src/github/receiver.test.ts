@@ -180,6 +180,20 @@ describe("GitHub's merge queue", () => {
   });
 });
 
+describe("GitHub's event of a repository (rule A2)", () => {
+  it.each([
+    ["renamed", { repository: { name: { from: "web" } } }],
+    ["transferred", { owner: { from: { organization: { login: "acme" } } } }],
+  ])("that was %s tells its name, and of no branch", (action, changes) => {
+    const told = normalize("repository", { ...common, action, changes });
+    expect(told).toMatchObject({ repository: { nativeId: "186853002", name: "acme/web" }, changes: [], ignored: null });
+  });
+
+  it.each(["created", "deleted", "archived", "publicized"])("that was %s is ignored", (action) => {
+    expect(normalize("repository", { ...common, action })).toMatchObject({ ignored: "repository" });
+  });
+});
+
 describe("any other event of GitHub", () => {
   it.each(["ping", "pull_request", "repository"])("(%s) is ignored under its name", (event) => {
     expect(normalize(event, { ...common, zen: "Keep it logically awesome." })).toMatchObject({ event, ignored: event });
@@ -192,9 +206,13 @@ describe("any other event of GitHub", () => {
 
   it("is never an error, whatever its payload", () => {
     fc.assert(
-      fc.property(fc.constantFrom("push", "create", "delete", "merge_group", "x"), fc.jsonValue(), (event, payload) => {
-        expect(normalize(event, payload).ignored).toMatch(/./);
-      }),
+      fc.property(
+        fc.constantFrom("push", "create", "delete", "merge_group", "repository", "x"),
+        fc.jsonValue(),
+        (event, payload) => {
+          expect(normalize(event, payload).ignored).toMatch(/./);
+        },
+      ),
     );
   });
 });

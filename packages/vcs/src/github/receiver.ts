@@ -64,6 +64,8 @@ function readEvent(event: string, json: Json): Reading {
       return readRefEvent(event, json);
     case "merge_group":
       return readMergeGroup(json);
+    case "repository":
+      return readRepositoryEvent(json);
     default:
       return { ignored: event };
   }
@@ -89,6 +91,11 @@ function readPush({ ref, before, after, forced }: Json): Reading {
     forced: kind === "push" && typeof forced === "boolean" ? forced : null,
     closed: false,
   });
+}
+
+/** `repository` of another name: that the repository now bears it is all that it tells (rule A2). */
+function readRepositoryEvent({ action }: Json): Reading {
+  return action === "renamed" || action === "transferred" ? {} : { ignored: "repository" };
 }
 
 /** `create` and `delete` name the ref without a revision. */
