@@ -100,6 +100,36 @@ endpoints:
     expect(context.endpoint.countLooks()).toBeGreaterThan(looks);
   });
 
+  it("takes the account of a deleted user for no namesake's, for ninety days (rule C5)", async () => {
+    const { system, endpoint } = context;
+    await endpoint.inside.createUser({ userName: "dave", active: true });
+    await system.people.addUsers("dave");
+    await system.people.deleteUser("dave");
+    await system.people.addUsers("dave");
+    await system.people.join("engineering", "dave");
+    await system.people.settle();
+    await pushBranch("dev/namesake");
+    const { id } = await system.branches.find({ repository, branch: "dev/namesake" });
+    await system.branches.settle(id);
+    expect(await holders("dev/namesake")).toEqual(["alice", "bob"]);
+    const { body } = await system.api.request("/v1/endpoints/foreign/accounts?state=quarantined");
+    expect(parseItems(body)).toMatchObject([{ userName: "dave" }]);
+    const { pool } = system.database;
+    const deleted = "update directory_changes set created_at = now() - $1::interval where kind = 'user.deleted'";
+    for (const [age, wanted] of [
+      ["89 days", ["alice", "bob"]],
+      ["91 days", ["alice", "bob", "dave"]],
+    ] as const) {
+      await pool.query(deleted, [age]);
+      await pool.query("update account_links set verified_at = null where user_name = 'dave'");
+      await system.api.request("/v1/syncs", { method: "POST", body: { repository, branch: "dev/namesake" } });
+      await system.branches.settle(id);
+      expect(await holders("dev/namesake")).toEqual(wanted);
+    }
+    await system.people.deleteUser("dave");
+    await vi.waitFor(async () => expect(await holders("dev/namesake")).toEqual(["alice", "bob"]), waiting);
+  });
+
   it("loses an outsider at the next look", async () => {
     await pushBranch("dev/drift");
     await vi.waitFor(async () => expect(await holders("dev/drift")).toEqual(["alice", "bob"]), waiting);

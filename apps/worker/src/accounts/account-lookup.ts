@@ -7,6 +7,7 @@ import {
   type AccountLink,
   type Database,
   forgetAccountLooks,
+  isNameQuarantined,
   listAccountLinks,
   listTakenAccounts,
   requestAccountsOf,
@@ -139,7 +140,8 @@ async function lookUp(
     byUserName,
     taken: await listTakenAccounts(db, { endpoint: endpoint.name, userId, accountIds }),
     rejected: new Set(),
-    isNameQuarantined: false,
+    // Where accounts are not kept, nobody may have closed that of a deleted user: a namesake's access would be the other's.
+    isNameQuarantined: byUserName.length > 0 && (await isNameQuarantined(db, userName)),
     // Nothing is written to an account that is not kept: its owner is who bears the name there.
     adopt: "auto",
   });
