@@ -77,10 +77,12 @@ export interface ResourcePage<Resource> {
 
 type GetOptions = CallOptions & { readonly query?: HttpCall["query"] };
 
-/** The most pages of a list: half a million resources by the hundred. */
-const MAX_PAGES = 5_000;
+/** The most pages of a list: a hundred thousand resources by the hundred, which is more than a question may be about. */
+const MAX_PAGES = 1_000;
 /** The most that all pages together may hold, in answers at their byte cap. */
 const MAX_ANSWERS = 10;
+/** The longest that all pages together may take, in deadlines of a call: somebody waits for the list as a whole. */
+const MAX_DEADLINES = 6;
 
 /** Makes the calls of one endpoint. */
 export function createCalls(options: ScimHttpOptions): ScimCalls {
@@ -110,7 +112,7 @@ export function createCalls(options: ScimHttpOptions): ScimCalls {
 
   return {
     get,
-    find: createFind(get, options.maxBytes),
+    find: createFind(get, options),
     readPage,
     post: (path, body, parse, more = {}) => call({ method: "POST", path, body, ...toCallOptions(more) }, parse),
     put: (path, body, more = {}) => call({ method: "PUT", path, body, ...toCallOptions(more) }, toWriteAnswer),
@@ -120,11 +122,15 @@ export function createCalls(options: ScimHttpOptions): ScimCalls {
   };
 }
 
-function createFind(get: ScimCalls["get"], maxBytes: number): ScimCalls["find"] {
+function createFind(
+  get: ScimCalls["get"],
+  { maxBytes, deadlineMs }: Pick<ScimHttpOptions, "maxBytes" | "deadlineMs">,
+): ScimCalls["find"] {
   return async (collection, filter, { pageSize = 100, paging = "index", ...more } = {}) => {
     const found = new Map<string, ReturnType<typeof collection.parse>>();
     const fixed = { ...collection.query, filter, count: String(pageSize) };
     let position: Position = paging === "cursor" ? { cursor: "" } : { startIndex: 1 };
+    const endsAt = performance.now() + MAX_DEADLINES * deadlineMs;
     let length = 0;
     for (let pages = 1; ; pages += 1) {
       const query = { ...fixed, ...toQuery(position) };
@@ -144,6 +150,7 @@ function createFind(get: ScimCalls["get"], maxBytes: number): ScimCalls["find"] 
         throw malformed({ method: "GET", path: collection.path }, detail, { status: 200 });
       }
       if (pages >= MAX_PAGES || length > MAX_ANSWERS * maxBytes) throw toEndless(collection.path, found.size);
+      if (performance.now() > endsAt) throw toOverdue(collection.path, found.size, MAX_DEADLINES * deadlineMs);
       position = next;
     }
   };
@@ -204,6 +211,15 @@ function toPatchBody(operations: readonly ScimOperation[]): JsonObject {
 function toEndless(path: string, found: number): ScimClientError {
   const failure = { kind: "too-large", status: 200, outcomeUnknown: false } as const;
   return new ScimClientError(`GET ${path}: the list has no end within reason, ${found} resources were read`, failure);
+}
+
+/** An endpoint that gives a little at a time would be read for hours, each call within its deadline. */
+function toOverdue(path: string, found: number, afterMs: number): ScimClientError {
+  const failure = { kind: "timeout", status: 200, outcomeUnknown: false } as const;
+  return new ScimClientError(
+    `GET ${path}: the list had no end within ${afterMs / 1000} s, ${found} resources were read`,
+    failure,
+  );
 }
 
 function malformed(

@@ -267,7 +267,7 @@ describe("a client", () => {
   });
 
   it.each([
-    ["of small pages", "", 5_000],
+    ["of small pages", "", 1_000],
     ["of large pages", "x".repeat(90_000), 12],
   ])("gives up a list without an end, %s", async (_, padding, mostCalls) => {
     const state = { calls: 0 };
@@ -279,6 +279,18 @@ describe("a client", () => {
     const failure = await failureOf(createClient(url).findGroups(undefined));
     expect(failure).toMatchObject({ kind: "too-large", outcomeUnknown: false });
     expect(state.calls).toBeLessThanOrEqual(mostCalls);
+  });
+
+  it("gives up a list that is given a little at a time", async () => {
+    const state = { calls: 0 };
+    const url = await serve((_, response) => {
+      state.calls += 1;
+      const resource = { id: String(state.calls), displayName: "one more" };
+      setTimeout(() => response.end(JSON.stringify({ totalResults: 10_000, Resources: [resource] })), 30);
+    });
+    const failure = await failureOf(createClient(url, { deadlineMs: 100 }).findGroups(undefined));
+    expect(failure).toMatchObject({ kind: "timeout", status: 200, outcomeUnknown: false });
+    expect(state.calls).toBeLessThanOrEqual(21);
   });
 
   it("gives up at the deadline, whether nothing comes or a byte at a time", async () => {
