@@ -31,7 +31,7 @@ async function runTests(args: readonly string[]): Promise<number> {
 }
 
 try {
-  const services = ["redis-server", "pg_ctlcluster", "chromium", "nginx", "uwsgi", "sshd"] as const;
+  const services = ["redis-server", "pg_ctlcluster", "chromium", "nginx", "uwsgi", "sshd", "openssl"] as const;
   await ensureTools(["git", "hg", "gitolite", ...services], (line) => console.log(line));
   process.exitCode = await runTests(process.argv.slice(2));
 } catch (error) {

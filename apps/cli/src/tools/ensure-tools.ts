@@ -14,6 +14,7 @@ const PACKAGES = {
   nginx: "nginx-light",
   uwsgi: "uwsgi-core uwsgi-plugin-python3",
   sshd: "openssh-server",
+  openssl: "openssl",
   gitolite: "gitolite3",
 } as const;
 

@@ -6,10 +6,10 @@ export interface ScimClientFailure {
    */
   readonly kind: "http" | "timeout" | "connection" | "too-large" | "malformed";
   readonly status?: number | undefined;
-  /** From the error body. */
+  /** From the error body, cut and without control characters. */
   readonly scimType?: string | undefined;
   readonly detail?: string | undefined;
-  /** From `Retry-After` in either form, from zero to an hour. */
+  /** From `Retry-After` in either form, at most an hour; undefined also where it names no time to come. */
   readonly retryAfterMs?: number | undefined;
   /** True when a write may have happened all the same: only reading tells. Never true of a read. */
   readonly outcomeUnknown: boolean;

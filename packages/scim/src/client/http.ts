@@ -4,6 +4,7 @@ import type { JsonObject } from "../json.ts";
 import { scimMediaType } from "../provider/message.ts";
 import { ScimClientError } from "./error.ts";
 import { toHttpError, toTransportError } from "./failure.ts";
+import { toShownText } from "./plain-text.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
 /** How calls are made. */
@@ -106,29 +107,30 @@ async function exchange(
   call: AuthenticatedCall,
   onStatus: (status: number) => void,
 ): Promise<HttpAnswer> {
-  const { maxBytes, now = Date.now } = options;
+  const { deadlineMs, maxBytes, now = Date.now } = options;
   const name = `${call.method} ${call.path}`;
   const isWrite = call.method !== "GET";
-  const deadline = AbortSignal.timeout(options.deadlineMs);
+  const deadline = AbortSignal.timeout(deadlineMs);
   const signal = call.signal === undefined ? deadline : AbortSignal.any([deadline, call.signal]);
   const init = toRequest(options, call);
   const response = await request(toUrl(options.url, call), { ...init, signal }).catch((cause: unknown) => {
-    throw toTransportError(name, { cause, deadline, isWrite, status: undefined });
+    throw toTransportError(name, { cause, deadline, deadlineMs, isWrite, status: undefined });
   });
   const { statusCode: status, headers } = response;
   onStatus(status);
   const text = await readText(response.body, maxBytes).catch((cause: unknown) => {
-    throw toTransportError(name, { cause, deadline, isWrite, status });
+    throw toTransportError(name, { cause, deadline, deadlineMs, isWrite, status });
   });
   if (status < 200 || status > 299) {
     const retryAfterMs = parseRetryAfter(toText(headers["retry-after"]), now());
-    throw toHttpError(name, { status, text, retryAfterMs, isWrite });
+    throw toHttpError(name, { status, text, location: toText(headers["location"]), retryAfterMs, isWrite });
   }
   if (text === undefined) {
     const failure = { kind: "too-large", status, outcomeUnknown: isWrite } as const;
     throw new ScimClientError(`${name}: answer over ${maxBytes} bytes`, failure);
   }
-  const body = parseBody(name, { status, text, isWrite });
+  const told = { type: toText(headers["content-type"]), coding: toText(headers["content-encoding"]) };
+  const body = parseBody(name, { status, text, isWrite, ...told });
   return { status, etag: toText(headers["etag"]), body, length: text.length };
 }
 
@@ -140,6 +142,8 @@ function toRequest(
     method: call.method,
     headers: {
       accept: `${scimMediaType}, application/json`,
+      // Left out, any coding would do, and a small answer may hold a large one.
+      "accept-encoding": "identity",
       ...(call.body === undefined ? {} : { "content-type": scimMediaType }),
       ...headers,
       ...call.headers,
@@ -171,22 +175,33 @@ async function readText(body: Dispatcher.ResponseData["body"], maxBytes: number)
     if (size > maxBytes) return undefined;
     chunks.push(bytes);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  // Without the byte order mark that some put first.
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
-function parseBody(
-  name: string,
-  { status, text, isWrite }: { status: number; text: string; isWrite: boolean },
-): unknown {
+interface ReadAnswer {
+  readonly status: number;
+  readonly text: string;
+  /** `Content-Type` and `Content-Encoding`. */
+  readonly type: string | undefined;
+  readonly coding: string | undefined;
+  readonly isWrite: boolean;
+}
+
+function parseBody(name: string, { status, text, type, coding, isWrite }: ReadAnswer): unknown {
   if (text.trim() === "") return undefined;
+  const failure = { kind: "malformed", status, outcomeUnknown: isWrite } as const;
+  if (coding !== undefined && coding.trim().toLowerCase() !== "identity") {
+    throw new ScimClientError(
+      `${name}: answer in a coding that was not asked for (${toShownText(coding, 50)})`,
+      failure,
+    );
+  }
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new ScimClientError(
-      `${name}: answer is not JSON`,
-      { kind: "malformed", status, outcomeUnknown: isWrite },
-      cause,
-    );
+    const what = type === undefined ? "" : ` but ${toShownText(type, 50)}`;
+    throw new ScimClientError(`${name}: answer is not JSON${what}`, failure, cause);
   }
 }
 

@@ -1,5 +1,6 @@
 /** What answers must look like. Strict about what the caller relies on, indifferent to the rest. */
 import { isJsonArray, isJsonObject, ownValue, ownValueIgnoringCase, type JsonObject, type JsonValue } from "../json.ts";
+import { toKeptText } from "./plain-text.ts";
 
 /** A resource as an endpoint showed it. */
 export interface ScimResource {
@@ -184,18 +185,18 @@ export function parseBulkAnswers(body: unknown): readonly ScimBulkAnswer[] {
 
 /** The version in an answer to a write: the ETag, else `meta.version` of the body. */
 export function readVersion(body: unknown, etag: string | undefined): string | undefined {
-  if (etag !== undefined || !isJsonObject(body)) return etag;
-  const meta = ownValue(body, "meta");
-  const version = isJsonObject(meta) ? ownValue(meta, "version") : undefined;
-  return typeof version === "string" ? version : undefined;
+  const meta = isJsonObject(body) ? ownValue(body, "meta") : undefined;
+  const version = etag ?? (isJsonObject(meta) ? ownValue(meta, "version") : undefined);
+  // One that no header can hold is of no use.
+  return typeof version === "string" && /^[\t\x20-\x7e\x80-\xff]+$/u.test(version) ? version : undefined;
 }
 
 function parseResource(body: unknown, etag: string | undefined): ScimResource {
   if (!isJsonObject(body)) throw new ShapeError("not a JSON object");
   const externalId = ownValue(body, "externalId");
   return {
-    id: requireText(body, "id"),
-    externalId: typeof externalId === "string" ? externalId : undefined,
+    id: requireKey(body, "id"),
+    externalId: typeof externalId === "string" ? toKeptText(externalId) : undefined,
     version: readVersion(body, etag),
     resource: body,
   };
@@ -209,20 +210,28 @@ function parseMembers(value: JsonValue | undefined): readonly ScimGroupMember[] 
     if (!isJsonObject(member)) throw new ShapeError("a member is not an object");
     const [type, display] = [ownValue(member, "type"), ownValue(member, "display")];
     return {
-      value: requireText(member, "value"),
+      value: requireKey(member, "value"),
       type: typeof type === "string" ? type : undefined,
-      display: typeof display === "string" ? display : undefined,
+      display: typeof display === "string" ? toKeptText(display) : undefined,
     };
   });
 }
 
 function findText(object: JsonObject, name: string): string | undefined {
   const value = ownValue(object, name);
-  return typeof value === "string" ? value : undefined;
+  return typeof value === "string" ? toKeptText(value) : undefined;
 }
 
 function requireText(object: JsonObject, name: string): string {
   const value = ownValue(object, name);
-  if (typeof value !== "string" || value === "") throw new ShapeError(`${name} is missing`);
-  return value;
+  if (value === undefined || value === "") throw new ShapeError(`${name} is missing`);
+  if (typeof value !== "string") throw new ShapeError(`${name} is not text`);
+  return toKeptText(value);
+}
+
+/** What is asked for by it later: one that cannot be kept as it is leads nowhere. */
+function requireKey(object: JsonObject, name: string): string {
+  const key = requireText(object, name);
+  if (key !== ownValue(object, name)) throw new ShapeError(`${name} has NUL or half a character in it`);
+  return key;
 }
