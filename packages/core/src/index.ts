@@ -134,6 +134,7 @@ export type {
   Principal,
 } from "./policy/types.ts";
 
+export { findSizeProblem, MAX_CONFIGURATION_BYTES } from "./config/file-size.ts";
 export { parseConfiguration, parsePolicy } from "./config/parse-configuration.ts";
 export { hasAskableHost } from "./config/has-askable-host.ts";
 export { readYaml, type Problem } from "./config/yaml-source.ts";

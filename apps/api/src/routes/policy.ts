@@ -1,6 +1,13 @@
 /** `/v1/policy`: the version in force, versions before and waiting, plans, proposals, approvals (rule B1). */
 import { Readable } from "node:stream";
-import { InvalidInputError, NotFoundError, parsePolicy, type Policy } from "@branchward/core";
+import {
+  findSizeProblem,
+  InvalidInputError,
+  MAX_CONFIGURATION_BYTES,
+  NotFoundError,
+  parsePolicy,
+  type Policy,
+} from "@branchward/core";
 import {
   approveVersionBody,
   idParams,
@@ -17,7 +24,7 @@ import {
   rejectVersionBody,
 } from "@branchward/core/api";
 import type { Queues } from "@branchward/queue";
-import { answer, defineRoute, type Route } from "@branchward/runtime";
+import { answer, defineRoute, HttpError, type Route } from "@branchward/runtime";
 import {
   approvePolicy,
   type Database,
@@ -93,6 +100,18 @@ function createReadRoutes(db: Database): readonly Route[] {
   ];
 }
 
+/**
+ * A file at its limit, in JSON: escapes make two bytes of one (`\n`, `\"`), and at worst three of one where a client
+ * writes in ASCII alone (six of the two of é). The rest holds the file's name.
+ */
+const MAX_POLICY_BODY_BYTES = 3 * MAX_CONFIGURATION_BYTES + 16_384;
+
+/** @throws {HttpError} 413 `configuration_too_large`, as the same file on disk is refused */
+function requireSize(text: string): void {
+  const tooLarge = findSizeProblem(Buffer.byteLength(text));
+  if (tooLarge !== undefined) throw new HttpError(413, "configuration_too_large", tooLarge);
+}
+
 function planRoute({ db, endpoints }: PolicyDeps): Route {
   return defineRoute({
     method: "post",
@@ -100,6 +119,7 @@ function planRoute({ db, endpoints }: PolicyDeps): Route {
     summary: "What a policy would do to every live branch; nothing is changed",
     scope: "read",
     body: policyBody,
+    maxBodyBytes: MAX_POLICY_BODY_BYTES,
     responses: {
       200: {
         description: "the plan, against the version in force",
@@ -109,6 +129,7 @@ function planRoute({ db, endpoints }: PolicyDeps): Route {
       400: { description: "the policy is broken: `errors` names every problem", body: problem },
     },
     async handle({ body: { text, file } }) {
+      requireSize(text);
       const made = await makePolicyPlan(db, { policy: readPolicy(text, file), endpoints });
       return answer(200, Readable.from(writePlanDocument(made)));
     },
@@ -141,12 +162,14 @@ function proposeRoute(deps: PolicyDeps): Route {
     summary: "Propose a policy version: in force at once, unless its plan needs approval",
     scope: "admin",
     body: policyBody,
+    maxBodyBytes: MAX_POLICY_BODY_BYTES,
     responses: {
       ...outcomes,
       400: { description: "the policy is broken: `errors` names every problem", body: problem },
       409: { description: "other versions came in force meanwhile", body: problem },
     },
     async handle({ body, principal }) {
+      requireSize(body.text);
       const author = principal?.client ?? "";
       const outcome = await proposePolicy(deps.db, deps.endpoints, { ...body, author, origin: "api" });
       if (outcome.version === undefined) throw brokenPolicy(outcome.problems);

@@ -79,12 +79,15 @@ describe("a followed file", () => {
     const followed = follow();
     await followed.look();
     expect(context.errors).toMatchObject([{ code: "ENOENT" }]);
-    await writeFile(at("policy.yaml"), "x".repeat(4_000_001));
+    await writeFile(at("policy.yaml"), "x".repeat(1_000_001));
+    const message = "the file has 1000001 bytes; a configuration has at most 1000000";
     await vi.waitFor(
-      () => expect(context.errors).toContainEqual(expect.objectContaining({ code: "configuration_invalid" })),
+      () => expect(context.errors).toContainEqual(expect.objectContaining({ code: "configuration_invalid", message })),
       PATIENCE,
     );
     expect(context.texts).toEqual([]);
+    await writeFile(at("policy.yaml"), "x".repeat(1_000_000));
+    await vi.waitFor(() => expect(context.texts).toEqual(["x".repeat(1_000_000)]), PATIENCE);
   });
 
   it("that was away is given again, whatever it says: that it was away may be on record", async () => {

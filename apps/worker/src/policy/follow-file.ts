@@ -6,7 +6,7 @@ import { type FSWatcher, watch } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { ConfigurationError } from "@branchward/core";
+import { ConfigurationError, findSizeProblem } from "@branchward/core";
 
 export interface FollowOptions {
   readonly path: string;
@@ -32,8 +32,6 @@ const POLL_MS = 5_000;
 /** A change is over when two readings this far apart are the same: nobody's half-written file is taken for whole. */
 const SETTLE_MS = 150;
 const MAX_READINGS = 40;
-/** Far more than a configuration may have. */
-const MAX_BYTES = 4_000_000;
 
 export function followFile({ path, known, onText, onError, pollMs = POLL_MS }: FollowOptions): FollowedFile {
   const state = { known, ended: false, working: Promise.resolve(), isAsked: false };
@@ -90,7 +88,8 @@ async function readSettled(path: string, known: string | undefined): Promise<str
 
 async function readWhole(path: string): Promise<string> {
   const { size } = await stat(path);
-  if (size > MAX_BYTES) throw new ConfigurationError(`${path} is larger than ${MAX_BYTES} bytes`);
+  const problem = findSizeProblem(size);
+  if (problem !== undefined) throw new ConfigurationError(problem);
   return readFile(path, "utf8");
 }
 

@@ -135,7 +135,7 @@ export const policyPlanDocument = z
   .meta({ id: "PolicyPlan" });
 export type PolicyPlanDocument = z.output<typeof policyPlanDocument>;
 
-/** The text of a whole configuration file; of it the policy is looked at. */
+/** The text of a whole configuration file, of at most 1,000,000 bytes; of it the policy is looked at. */
 const policyText = z.string().min(1);
 const fileName = z.string().min(1).max(1_024);
 

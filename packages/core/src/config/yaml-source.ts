@@ -1,5 +1,6 @@
 /** YAML text as plain data that still knows its lines. Hostile text (size, depth, aliases) becomes a problem, never a hang. */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit, type Document } from "yaml";
+import { findSizeProblem } from "./file-size.ts";
 
 /** A fault of a configuration file. Line and column count from 1; `path` reads like `policy[0].grants[1].to`. */
 export interface Problem {
@@ -18,7 +19,6 @@ export interface YamlSource {
   placeOf(path: Path, part?: "key" | "value"): { readonly line: number; readonly column: number };
 }
 
-const maxBytes = 1_000_000;
 /** How often one anchor may be expanded, directly or through others. */
 const maxAliases = 10_000;
 /** More say nothing that these do not. */
@@ -32,7 +32,8 @@ export function readYaml(
   file: string,
 ): { readonly source: YamlSource } | { readonly problems: readonly Problem[] } {
   const whole = (message: string) => ({ problems: [{ file, line: 1, column: 1, path: "", message }] });
-  if (Buffer.byteLength(text) > maxBytes) return whole(`the file is larger than ${maxBytes} bytes`);
+  const sizeProblem = findSizeProblem(Buffer.byteLength(text));
+  if (sizeProblem !== undefined) return whole(sizeProblem);
   const lines = new LineCounter();
   try {
     // Unique keys are checked below: the library compares every key with every other.

@@ -73,6 +73,8 @@ interface RouteDeclaration<
   readonly params?: P;
   readonly query?: Q;
   readonly body?: B;
+  /** What the body's JSON text has at most; 1 MiB unless said. */
+  readonly maxBodyBytes?: number;
   /** What the handler answers or throws; what every route of its kind may answer is in `listStatuses`. */
   readonly responses: R;
   readonly handle: (input: RouteInput<P, Q, B>) => Promise<Answer<R>>;
@@ -108,6 +110,7 @@ export interface Route {
   readonly params: Schema | undefined;
   readonly query: Schema | undefined;
   readonly body: Schema | undefined;
+  readonly maxBodyBytes?: number;
   readonly responses: Responses;
   readonly run: (input: RunInput) => Promise<RunAnswer>;
 }
@@ -182,7 +185,7 @@ async function serve(ctx: Context, route: Route, authenticator: Authenticator): 
     const result = await route.run({
       params: ctx["params"],
       query: ctx.query,
-      body: route.body === undefined ? undefined : await readJson(ctx),
+      body: route.body === undefined ? undefined : await readJson(ctx, route),
       principal,
       headers: ctx.req.headers,
       method: ctx.method,
@@ -196,8 +199,8 @@ async function serve(ctx: Context, route: Route, authenticator: Authenticator): 
 }
 
 /** Undefined for an empty body: the route's schema says whether it may be left out. */
-async function readJson(ctx: Context): Promise<unknown> {
-  const body = await readBody(ctx.req, MAX_BODY_BYTES);
+async function readJson(ctx: Context, { maxBodyBytes = MAX_BODY_BYTES }: Route): Promise<unknown> {
+  const body = await readBody(ctx.req, maxBodyBytes);
   return body.length === 0 ? undefined : parseJson(body);
 }
 
