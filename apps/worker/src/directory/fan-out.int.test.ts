@@ -33,7 +33,7 @@ policy:
     grants:
       - { entitlement: push, to: ["group:engineering"] }
   - repositories: ["**"]
-    branches: ["users/\${user.userName}/**", "teams/\${user.department}/**"]
+    branches: ["users/\${user.userName}/**", "teams/\${user.department}/**", "ids/\${user.externalId}/**"]
     grants:
       - { entitlement: push, to: ["group:engineering", "group:managers"] }
 `;
@@ -289,5 +289,20 @@ describe("a change of the directory", () => {
     await listLookedAt();
     await patchUser("dora", { op: "replace", path: `${ENTERPRISE}:department`, value: "risk" });
     expect(await listLookedAt()).toEqual(at("dev/new", `teams/${long}/x`));
+  });
+
+  it("of the id that the identity provider gave a user concerns the branches that either names, and no more", async () => {
+    await addUser("erin", { externalId: "00u1" });
+    for (const name of ["ids/00u1/x", "ids/00u2/x", "ids/00u3/x"]) await addBranch(name);
+    await join("engineering", "erin");
+    expect(await listLookedAt()).toEqual(at("dev/new", "ids/00u1/x"));
+    await patchUser("erin", { op: "replace", path: "externalId", value: "00u2" });
+    expect(await listLookedAt()).toEqual(at("dev/new", "ids/00u1/x", "ids/00u2/x"));
+    await patchUser("erin", { op: "remove", path: "externalId" });
+    expect(await listLookedAt()).toEqual(at("dev/new", "ids/00u2/x"));
+    await patchUser("erin", { op: "add", path: "externalId", value: "00u3" });
+    expect(await listLookedAt()).toEqual(at("dev/new", "ids/00u3/x"));
+    await request("DELETE", `/Users/${ids.get("erin") ?? ""}`);
+    expect(await listLookedAt()).toEqual(at("dev/new", "ids/00u3/x"));
   });
 });

@@ -91,14 +91,18 @@ async function listUsersNamed(db: Queryable, userNames: readonly string[]): Prom
 
 const ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
-/** Attributes that policy may insert into a pattern: single strings of the user or of the enterprise extension. */
+/**
+ * Attributes that policy may insert into a pattern: `externalId`, which a user has one of, its client's, and single
+ * strings of the user or of the enterprise extension.
+ */
 export function toDirectoryUser(
-  { id, userName, active, attributes }: DirectoryUserRecord,
+  { id, externalId, userName, active, attributes }: DirectoryUserRecord,
   names: readonly string[],
 ): DirectoryUser {
+  const own = { ...attributes, externalId };
   const extension = attributes[ENTERPRISE];
   const values = names.flatMap((name) => {
-    const value = Object.hasOwn(attributes, name) ? attributes[name] : readOwn(extension, name);
+    const value = Object.hasOwn(own, name) ? readOwn(own, name) : readOwn(extension, name);
     return typeof value === "string" ? [[name, value] as const] : [];
   });
   return { id, userName, active, attributes: Object.fromEntries(values) };

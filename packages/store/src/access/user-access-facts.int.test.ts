@@ -28,7 +28,7 @@ policy:
       - { entitlement: merge, to: ["group:nobody-yet"] }
     exclusive: [push, merge]
   - repositories: ["**"]
-    branches: ["dev/\${user.department}/*"]
+    branches: ["dev/\${user.department}/*", "dev/\${user.externalId}/*"]
     grants:
       - { entitlement: push, to: ["group:everybody"] }
 bots: [{ user: robot, ceiling: { entitlements: [merge], branches: ["release/*"] } }]
@@ -74,6 +74,7 @@ describe("the facts about one user", () => {
       .set({ attributes: JSON.stringify({ department: "web" }) })
       .where("user_name", "=", "carol")
       .execute();
+    await db.updateTable("directory_users").set({ external_id: "web" }).where("user_name", "=", "bob").execute();
     const scopes = await Promise.all(
       ["release/1", "dev/web/x", "other"].map(async (branch) => await insertScope(db, { branch })),
     );
@@ -140,6 +141,7 @@ describe("the facts about one user", () => {
   it("answer as all facts together answer, whoever asks, for every verb and branch", async () => {
     const { db } = context.database;
     const seen = new Set<boolean>();
+    const pushers: string[] = [];
     for (const [name, entitlement, index] of questions) {
       const branch = await findBranch(db, context.branches[index] ?? "");
       if (branch === undefined) throw new Error("no branch");
@@ -163,8 +165,11 @@ describe("the facts about one user", () => {
       const answer = explainAccess({ ...facts, ...branchFacts, repository, incarnation, userId, entitlement });
       expect(answer, `${name} ${entitlement} ${branch.name}`).toEqual(expected);
       seen.add(answer.allowed);
+      if (answer.allowed && entitlement === "push" && branch.name === "dev/web/x") pushers.push(name);
     }
     expect(seen).toEqual(new Set([true, false]));
+    // One by the department, one by the identity provider's id.
+    expect(pushers).toEqual(["bob", "carol"]);
   });
 
   it("hold what was given by emergency and what a guard withholds, and no stay that ended", async () => {

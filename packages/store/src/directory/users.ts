@@ -279,13 +279,19 @@ function listUserChanges({
     changes.push({
       kind: "user.changed",
       resourceId,
-      details: { attributes, ...toFormerValues(before.attributes, changed) },
+      details: { attributes, ...toFormerValues(toNamed(before), attributes) },
     });
   }
   return changes;
 }
 
-function toDeleted({ user_name, active, attributes }: UserColumns) {
-  const names = { userName: user_name, userNameKey: foldCase(user_name) };
-  return { ...names, active, ...toFormerValues(attributes, Object.keys(attributes)) };
+function toDeleted(row: UserColumns) {
+  const names = { userName: row.user_name, userNameKey: foldCase(row.user_name) };
+  const named = toNamed(row);
+  return { ...names, active: row.active, ...toFormerValues(named, Object.keys(named)) };
+}
+
+/** What a pattern may name but for the name, of which changes tell by themselves. */
+function toNamed({ external_id, attributes }: UserColumns): JsonObject {
+  return external_id === null ? attributes : { ...attributes, externalId: external_id };
 }

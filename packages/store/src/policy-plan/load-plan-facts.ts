@@ -73,12 +73,17 @@ export async function loadPlanDirectory(
   };
 }
 
+/** A user's value of what a pattern names, as `toDirectoryUser` reads it. */
+const namedValue = sql`
+  case when name = 'externalId' then to_jsonb(external_id)
+  else coalesce(attributes -> name, attributes -> ${ENTERPRISE} -> name) end`;
+
 async function listUnknownAttributes(trx: Queryable, attributes: readonly string[]): Promise<readonly string[]> {
   const { rows } = await sql<{ name: string }>`
     select name from unnest(${[...attributes]}::text[]) as name
     where not exists (
       select from directory_users
-      where jsonb_typeof(coalesce(attributes -> name, attributes -> ${ENTERPRISE} -> name)) = 'string'
+      where jsonb_typeof(${namedValue}) = 'string'
     ) order by name`.execute(trx);
   return rows.map(({ name }) => name);
 }
@@ -131,7 +136,7 @@ async function listReachedUsers(
   const keys = names.map((name) => foldName(name));
   const { rows } = await sql<{ id: UserId; userName: string; active: boolean; values: Record<string, unknown> }>`
     select id, user_name as "userName", active, coalesce((
-      select jsonb_object_agg(name, coalesce(attributes -> name, attributes -> ${ENTERPRISE} -> name))
+      select jsonb_object_agg(name, ${namedValue})
       from unnest(${attributes}::text[]) as name
     ), '{}') as values
     from directory_users

@@ -315,14 +315,30 @@ describe("a proposed policy (rule B1)", () => {
       `update directory_users set attributes = attributes || '{"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "web"}}'
        where user_name = 'bob'`,
     );
-    const branches = ["title", "department", "Title", "emails", "userName"].map((name) => `"${name}/\${user.${name}}"`);
+    const names = ["title", "department", "Title", "emails", "userName", "externalId"];
+    const branches = names.map((name) => `"${name}/\${user.${name}}"`);
     const text = `endpoints: [{ name: directory, type: builtin }, { name: hg, url: "https://hg.example.com", token: { env: T } }]
 policy: [{ repositories: ["**"], branches: [${branches.join(", ")}], grants: [
   { entitlement: push, to: ["group:managers"], endpoints: [hg, directory] } ] }]`;
     const parsed = parsePolicy(text, "branchward.yaml");
     if ("problems" in parsed) throw new Error(parsed.problems[0]?.message);
-    const made = await makePolicyPlan(db, { policy: parsed.policy, endpoints: ["directory"] });
-    expect([made.unknownAttributes, made.unusedEndpoints]).toEqual([["Title", "emails"], ["hg"]]);
+    const question = { policy: parsed.policy, endpoints: ["directory"] };
+    const made = await makePolicyPlan(db, question);
+    expect([made.unknownAttributes, made.unusedEndpoints]).toEqual([["Title", "emails", "externalId"], ["hg"]]);
+    await pool.query("update directory_users set external_id = '00u1' where user_name = 'bob'");
+    expect((await makePolicyPlan(db, question)).unknownAttributes).toEqual(["Title", "emails"]);
+  });
+
+  it("foresees whom a pattern names by the id that the identity provider gave", async () => {
+    const { db, pool } = context.database;
+    await pool.query("update directory_users set external_id = '00u' || user_name");
+    await insertBranch(db, "own/00ualice/x");
+    const text = `policy: [{ repositories: ["**"], branches: ["own/\${user.externalId}/*"], grants: [
+  { entitlement: push, to: ["group:managers"] } ] }]`;
+    const parsed = parsePolicy(text, "branchward.yaml");
+    if ("problems" in parsed) throw new Error(parsed.problems[0]?.message);
+    const { plan } = await makePolicyPlan(db, { policy: parsed.policy, endpoints: ["directory"] });
+    expect(plan.gains).toBe(1);
   });
 
   it("is told apart in time from what was in force before and after", async () => {
