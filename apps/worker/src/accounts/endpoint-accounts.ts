@@ -60,15 +60,14 @@ export async function changeAccount(
   const asked = operations.map(toScimOperation);
   const ifMatch = await versions.find(id);
   try {
-    const { version } = await client.patchUser(id, asked, { ifMatch });
-    versions.note(id, version);
+    versions.note(id, await client.patchUser(id, asked, { ifMatch }));
   } catch (error) {
     if (!isUnsupported(error)) throw error;
     const read = await client.getUser(id);
     const replaced = await client.replaceUser(id, toReplacement(read.resource, asked), {
       ifMatch: ifMatch ?? read.version,
     });
-    versions.note(id, replaced.version);
+    versions.note(id, replaced);
   }
 }
 

@@ -98,14 +98,13 @@ export async function applyOperation(client: ScimClient, operation: Operation, b
   const headers = { "branchward-fence": String(bond.fence) };
   try {
     if (operation.kind === "createGroup") {
-      const { id, version } = await client.createGroup(toNewGroup(operation), { headers });
-      bond.versions.note(id, version);
-      return id;
+      const created = await client.createGroup(toNewGroup(operation), { headers });
+      bond.versions.note(created.id, created);
+      return created.id;
     }
     const { groupId } = operation;
     const ifMatch = await bond.versions.find(groupId);
-    const { version } = await changeGroup(client, operation, { headers, ifMatch });
-    bond.versions.note(groupId, version);
+    bond.versions.note(groupId, await changeGroup(client, operation, { headers, ifMatch }));
     return groupId;
   } catch (error) {
     throw toUpstreamError(error);
@@ -126,7 +125,7 @@ async function changeGroup(
       return client.patchMembers(groupId, toDelta(operation), options);
     case "deleteGroup":
       await deleteGroup(client, groupId, options);
-      return { version: undefined };
+      return { version: undefined, lastModified: undefined };
   }
 }
 
@@ -176,6 +175,7 @@ function toActualGroup(group: ScimGroup): ActualGroup {
     members: (group.members ?? []).map((member) => member.value),
     extension: parseExtension(group.resource[branchEntitlementSchema]),
     version: group.version,
+    lastModified: group.lastModified,
   };
 }
 

@@ -1,5 +1,5 @@
 /** Hides which version each write of a run is bound to (rule C4), above all after a write whose answer did not tell. */
-import { ScimClientError } from "@branchward/scim";
+import { ScimClientError, type WriteAnswer } from "@branchward/scim";
 
 /** Versions of the resources of one endpoint, by their ids. */
 export interface Versions {
@@ -8,9 +8,9 @@ export interface Versions {
   /** Notes what a read showed. */
   readonly show: (id: string, version: string | undefined) => void;
   /** Notes what a write was answered with; nothing is known any more where that told no version. */
-  readonly note: (id: string, version: string | undefined) => void;
-  /** What the last write of each resource was answered with. */
-  readonly answered: ReadonlyMap<string, string | undefined>;
+  readonly note: (id: string, answer: WriteAnswer) => void;
+  /** What was told of each resource since its last write, by the answer or by a look since. */
+  readonly told: ReadonlyMap<string, WriteAnswer>;
 }
 
 /** Refused so often, an endpoint's versions are not to be relied on. */
@@ -22,38 +22,41 @@ export interface VersionsSource {
   /** True where a fence says more than versions do: writes are bound to none. */
   readonly isFenced?: boolean;
   /** Reads a resource for its version alone. @throws {ScimClientError} */
-  readonly read: (id: string) => Promise<{ readonly version: string | undefined }>;
+  readonly read: (id: string) => Promise<WriteAnswer>;
 }
 
 /** For one run. An endpoint has versions when it has shown one: until then nothing is read for them. */
 export function createVersions({ failures, isFenced = false, read }: VersionsSource): Versions {
   const known = new Map<string, string | undefined>();
-  const answered = new Map<string, string | undefined>();
+  const told = new Map<string, WriteAnswer>();
   let hasVersions = false;
   const show = (id: string, version: string | undefined): void => {
     known.set(id, version);
     hasVersions ||= version !== undefined;
   };
   return {
-    answered,
+    told,
     show,
-    note(id, version) {
-      show(id, version);
-      answered.set(id, version);
+    note(id, answer) {
+      show(id, answer.version);
+      told.set(id, answer);
     },
     async find(id) {
       if (isFenced || !hasVersions || failures >= MAX_REFUSED) return undefined;
-      const version = known.get(id) ?? (await readVersion(read, id));
-      show(id, version);
-      return version;
+      const version = known.get(id);
+      if (version !== undefined) return version;
+      const seen = await look(read, id);
+      show(id, seen?.version);
+      if (seen !== undefined && told.has(id)) told.set(id, seen);
+      return seen?.version;
     },
   };
 }
 
 /** What is not there any more has no version: the write that follows says so. */
-async function readVersion(read: VersionsSource["read"], id: string): Promise<string | undefined> {
+async function look(read: VersionsSource["read"], id: string): Promise<WriteAnswer | undefined> {
   try {
-    return (await read(id)).version;
+    return await read(id);
   } catch (error) {
     if (error instanceof ScimClientError && error.status === 404) return undefined;
     throw error;

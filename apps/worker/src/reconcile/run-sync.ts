@@ -91,7 +91,7 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
   // A scope already equal makes no write (rule C8), and the read that showed it is the proof.
   const read = plan.operations.length === 0 ? before : await readBack(client, effective, plan.gone);
   const expected = { effective, gone: plan.gone };
-  const judged = judgeSync({ expected, read, before, earlier: [], answered: versions.answered });
+  const judged = judgeSync({ expected, read, before, earlier: [], told: versions.told });
   const judgement = addCollisions(judged, collisions);
   if (judgement.verdict !== "verified") await doubtAccounts(run, listAdded(plan));
   return {

@@ -44,9 +44,34 @@ describe("rule C8: the verdict", () => {
   ])("tells %s where %s", (kind, _, shown, answered) => {
     const versioned = before.map((group) => ({ ...group, version: answered === undefined ? undefined : "1" }));
     const read = before.map((group) => ({ ...group, version: shown }));
-    const versions = new Map([["g1", answered]]);
-    const { mismatches } = judgeSync({ expected: plan, read, before: versioned, earlier: [], answered: versions });
+    const told = new Map([["g1", { version: answered }]]);
+    const { mismatches } = judgeSync({ expected: plan, read, before: versioned, earlier: [], told });
     expect(mismatches).toMatchObject([{ class: kind }]);
+  });
+
+  it.each([
+    ["stale-replica", "it answered the write with a later time than it shows", "00:00:05Z", "00:00:09Z", "00:00:05Z"],
+    ["stale-replica", "it shows an earlier time than before the write", "00:00:05Z", undefined, "00:00:03Z"],
+    ["ignored-operation", "it answered with the time that it shows", "00:00:05Z", "00:00:09Z", "00:00:09Z"],
+    [
+      "ignored-operation",
+      "it answered with a time of its own clock, and shows it",
+      "00:00:05Z",
+      "00:00:03Z",
+      "00:00:03Z",
+    ],
+    ["ignored-operation", "its times are no later", "00:00:05Z", "00:00:05Z", "00:00:05Z"],
+    ["ignored-operation", "its answer is but more exact", "00:00:05Z", "00:00:05.900Z", "00:00:05Z"],
+    ["ignored-operation", "it shows a time of its own", "00:00:05Z", "00:00:09Z", "00:00:07Z"],
+    ["ignored-operation", "it did not answer with a time", "00:00:05Z", undefined, "00:00:05Z"],
+    ["ignored-operation", "it has no times", undefined, undefined, undefined],
+    ["ignored-operation", "its times are none", "yesterday", "today", "yesterday"],
+  ])("tells %s where there are no versions and %s", (kind, _, was, answered, shown) => {
+    const at = (time: string | undefined) => (time === undefined ? undefined : `2026-01-01T${time}`);
+    const dated = (time: string | undefined) => before.map((group) => ({ ...group, lastModified: at(time) }));
+    const told = new Map([["g1", { lastModified: at(answered) }]]);
+    const input = { expected: plan, read: dated(shown), before: dated(was), earlier: [], told };
+    expect(judgeSync(input).mismatches).toMatchObject([{ class: kind }]);
   });
 
   it("knows another group under the bound id", () => {

@@ -11,9 +11,12 @@ export interface JudgeInput {
   readonly before: readonly ActualGroup[];
   /** Earlier reads of this sync's later rounds, oldest first. */
   readonly earlier: readonly (readonly ActualGroup[])[];
-  /** Versions that the endpoint answered the last write to each group with, by its id. */
-  readonly answered?: ReadonlyMap<string, string | undefined>;
+  /** What the endpoint told of each group after the last write to it, by its id. */
+  readonly told?: ReadonlyMap<string, Told>;
 }
+
+/** By what states of a group are told apart. */
+type Told = Pick<ActualGroup, "version" | "lastModified">;
 
 /** Compares an independent read with what must be there (rule C8); each group that differs is named with its class. */
 export function judgeSync(input: JudgeInput): Judgement {
@@ -80,11 +83,33 @@ function judgeGroup(input: JudgeInput, expected: EffectiveGroup): Mismatch[] {
   return mismatch(classOf(expected, difference, findGroup(input.before, expected)), difference);
 }
 
-/** The endpoint told of a new version, and shows the one before: it does not ignore the write, it does not show it yet. */
-function isOld({ before, answered }: JudgeInput, found: ActualGroup): boolean {
-  const version = answered?.get(found.id);
-  const was = before.find(({ id }) => id === found.id)?.version;
-  return version !== undefined && was !== undefined && version !== was && found.version === was;
+/**
+ * The endpoint has told of a later state than it shows: it does not ignore the write, it does not show it yet. Told by
+ * the version, or by the time of the last change, in answer to the write or, where that goes back, in the read before.
+ */
+function isOld({ before, told }: JudgeInput, found: ActualGroup): boolean {
+  const was = before.find(({ id }) => id === found.id);
+  const answer = told?.get(found.id);
+  if (was === undefined || isShown(answer, found)) return false;
+  if (isLater(was, found)) return true;
+  if (answer === undefined || found.version !== was.version) return false;
+  if (answer.version !== undefined && was.version !== undefined) return true;
+  return found.lastModified === was.lastModified && isLater(answer, found);
+}
+
+function isShown(answer: Told | undefined, found: ActualGroup): boolean {
+  if (answer === undefined) return false;
+  if (answer.version !== undefined) return answer.version === found.version;
+  return answer.lastModified !== undefined && answer.lastModified === found.lastModified;
+}
+
+/** By whole seconds, of which some endpoints keep no parts; false where a time is missing or is none. */
+function isLater(one: Told, other: Told): boolean {
+  return toSeconds(one) > toSeconds(other);
+}
+
+function toSeconds({ lastModified = "" }: Told): number {
+  return Math.floor(Date.parse(lastModified) / 1_000);
 }
 
 function classOf(expected: EffectiveGroup, difference: Difference, before: ActualGroup | undefined): MismatchClass {

@@ -41,6 +41,8 @@ export interface ActualGroup {
   readonly extension: BranchEntitlement | null;
   /** What `If-Match` is given for the first write after this read; left out where the endpoint has no versions. */
   readonly version?: string | undefined;
+  /** As the endpoint writes it; left out where it does not say. */
+  readonly lastModified?: string | undefined;
 }
 
 /** The stored knowledge that the endpoint's group `groupId` carries this entitlement of this incarnation. */

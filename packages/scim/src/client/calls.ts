@@ -4,7 +4,7 @@ import { patchSchema } from "../patch/operations.ts";
 import { ScimClientError } from "./error.ts";
 import { createHttp, type CallOptions, type HttpAnswer, type HttpCall, type ScimHttpOptions } from "./http.ts";
 import type { ScimOperation } from "./operations.ts";
-import { parsePage, readVersion, ShapeError, type ScimPage, type ScimResource } from "./resources.ts";
+import { parsePage, readState, ShapeError, type ScimPage, type ScimResource } from "./resources.ts";
 
 /** A write that may be bound to a version. */
 export interface WriteOptions extends CallOptions {
@@ -23,6 +23,8 @@ export interface FindOptions extends CallOptions {
 export interface WriteAnswer {
   /** The version after it, where the endpoint said so. */
   readonly version: string | undefined;
+  /** When it was, where the endpoint said so. */
+  readonly lastModified: string | undefined;
 }
 
 /** Turns an answer into a result. @throws ShapeError, which becomes a `ScimClientError` of kind `malformed` */
@@ -200,7 +202,7 @@ function toCallOptions({ headers, signal, ifMatch }: WriteOptions): CallOptions 
 }
 
 function toWriteAnswer({ body, etag }: HttpAnswer): WriteAnswer {
-  return { version: readVersion(body, etag) };
+  return readState(body, etag);
 }
 
 function toPatchBody(operations: readonly ScimOperation[]): JsonObject {

@@ -41,20 +41,19 @@ async function patchInTurn(
   options: WriteOptions & { readonly patches: readonly (readonly ScimOperation[])[]; readonly delta: ScimMemberDelta },
 ): Promise<WriteAnswer> {
   const { patches, delta, ifMatch, ...more } = options;
-  let version = ifMatch;
+  let last: WriteAnswer = { version: ifMatch, lastModified: undefined };
   for (const [index, operations] of patches.entries()) {
     // An answer need not tell the version that it made (RFC 7644 §3.14).
-    if (ifMatch !== undefined) version ??= await readGroupVersion(calls, path, more);
+    const version = ifMatch && (last.version ?? (await readGroupVersion(calls, path, more)));
     try {
-      const answer = await calls.patch(path, operations, { ...more, ifMatch: ifMatch && version });
-      version = answer.version;
+      last = await calls.patch(path, operations, { ...more, ifMatch: version });
     } catch (error) {
       // The endpoint has no PATCH and did not say so: nothing was written.
       if (index === 0 && isUnsupported(error)) return putMembers(calls, path, delta, { ...more, ifMatch });
       throw error;
     }
   }
-  return { version };
+  return last;
 }
 
 async function readGroupVersion({ get }: ScimCalls, path: string, more: CallOptions): Promise<string | undefined> {
@@ -120,7 +119,7 @@ async function bulkPatches(
     }
     version = answers.at(-1)?.version;
   }
-  return { version };
+  return { version, lastModified: undefined };
 }
 
 function toBulkOperation(path: string, operations: readonly ScimOperation[]): JsonObject {

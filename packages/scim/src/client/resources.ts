@@ -8,6 +8,8 @@ export interface ScimResource {
   readonly externalId: string | undefined;
   /** For `If-Match`; undefined where the endpoint has no versions. */
   readonly version: string | undefined;
+  /** As the endpoint writes it; undefined where it does not say. */
+  readonly lastModified: string | undefined;
   /** All that was said. */
   readonly resource: JsonObject;
 }
@@ -183,12 +185,16 @@ export function parseBulkAnswers(body: unknown): readonly ScimBulkAnswer[] {
   });
 }
 
-/** The version in an answer to a write: the ETag, else `meta.version` of the body. */
-export function readVersion(body: unknown, etag: string | undefined): string | undefined {
-  const meta = isJsonObject(body) ? ownValue(body, "meta") : undefined;
-  const version = etag ?? (isJsonObject(meta) ? ownValue(meta, "version") : undefined);
-  // One that no header can hold is of no use.
-  return typeof version === "string" && /^[\t\x20-\x7e\x80-\xff]+$/u.test(version) ? version : undefined;
+/** What an answer tells of the state that it is about: the version is the ETag, else `meta.version` of the body. */
+export function readState(body: unknown, etag: string | undefined): Pick<ScimResource, "version" | "lastModified"> {
+  const told = isJsonObject(body) ? ownValue(body, "meta") : undefined;
+  const meta = isJsonObject(told) ? told : {};
+  const version = etag ?? ownValue(meta, "version");
+  return {
+    // One that no header can hold is of no use.
+    version: typeof version === "string" && /^[\t\x20-\x7e\x80-\xff]+$/u.test(version) ? version : undefined,
+    lastModified: findText(meta, "lastModified"),
+  };
 }
 
 function parseResource(body: unknown, etag: string | undefined): ScimResource {
@@ -197,7 +203,7 @@ function parseResource(body: unknown, etag: string | undefined): ScimResource {
   return {
     id: requireKey(body, "id"),
     externalId: typeof externalId === "string" ? toKeptText(externalId) : undefined,
-    version: readVersion(body, etag),
+    ...readState(body, etag),
     resource: body,
   };
 }
