@@ -1,4 +1,4 @@
-import { branchEntitlementSchema } from "@branchward/core";
+import { branchEntitlementSchema, foldDisplayName } from "@branchward/core";
 import { toEqualityFilter } from "@branchward/scim";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type GitRepository, openGitRepository, openWorkshop, type Workshop } from "../support/repositories.ts";
@@ -164,6 +164,24 @@ describe("with Branchward's hooks in a Git server and in alice's clone", () => {
     await repository.git("push", "--quiet", "origin", `:refs/heads/${name}`);
     await system.branches.find({ repository: repository.name, branch: name }, "deleted");
     await system.branches.expectHolders(branch.id, { push: [], read: [] });
+  });
+
+  it("branches pushed at once whose groups would bear one name get each its own, and no run fails over it (rule A8)", async () => {
+    const repository = await open("collisions");
+    const names = Array.from({ length: 8 }, (_, index) => [`dev/Same-${index}`, `dev/sAME-${index}`]).flat();
+    await repository.git("push", "--quiet", "origin", ...names.map((name) => `main:refs/heads/${name}`));
+    const groups = await Promise.all(
+      names.map(async (branch) => {
+        const { id } = await system.branches.find({ repository: repository.name, branch });
+        await system.branches.expectHolders(id, { push: engineers });
+        await system.branches.settle(id);
+        expect((await system.api.listSyncs(id)).map(({ verdict }) => verdict)).not.toContain("failed");
+        return system.scim.findGroups(toEqualityFilter(`${branchEntitlementSchema}:incarnation`, id));
+      }),
+    );
+    const displayNames = groups.flat().map(({ displayName }) => displayName);
+    expect(displayNames).toHaveLength(2 * names.length);
+    expect(new Set(displayNames.map(foldDisplayName)).size).toBe(displayNames.length);
   });
 
   it("two names that differ only in their Unicode form are two branches", async () => {

@@ -107,7 +107,7 @@ export async function applyOperation(client: ScimClient, operation: Operation, b
     bond.versions.note(groupId, await changeGroup(client, operation, { headers, ifMatch }));
     return groupId;
   } catch (error) {
-    throw toUpstreamError(error);
+    throw toUpstreamError(error, isNaming(operation) ? PASSING_NAMED : PASSING);
   }
 }
 
@@ -184,13 +184,22 @@ function parseExtension(value: unknown): BranchEntitlement | null {
   return value as BranchEntitlement;
 }
 
-/** What a failed call means to a run. */
-export function toUpstreamError(error: unknown): AppError {
+/** Refusals that another read and another plan get past. */
+const PASSING: ReadonlySet<number> = new Set([412, 429]);
+/** Also where another took the name after it was read to be free (RFC 7644 §3.12): the next plan chooses another (rule A8). */
+const PASSING_NAMED: ReadonlySet<number> = new Set([...PASSING, 409]);
+
+function isNaming({ kind }: Operation): boolean {
+  return kind === "createGroup" || kind === "renameGroup";
+}
+
+/** What a failed call means to a run. `passing` are the statuses below 500 after which it is tried again. */
+export function toUpstreamError(error: unknown, passing = PASSING): AppError {
   if (error instanceof AppError) return error;
   if (!(error instanceof ScimClientError)) throw error;
   const details = { status: error.status, scimType: error.scimType, outcomeUnknown: error.outcomeUnknown };
-  const retriable =
-    error.kind !== "http" || error.status === 429 || (error.status ?? 500) >= 500 || error.status === 412;
+  const { status = 500 } = error;
+  const retriable = error.kind !== "http" || status >= 500 || passing.has(status);
   const retry =
     error.retryAfterMs === undefined ? "backoff" : { afterMs: Math.min(error.retryAfterMs, MAX_RETRY_AFTER_MS) };
   return new UpstreamError(error.message, {
