@@ -64,6 +64,25 @@ describe("what a delivery asks of branches", () => {
     expect(head?.requested).toEqual(Object.fromEntries(scopes.map(({ id, requested }) => [id, requested])));
   });
 
+  it("keeps what a head has to reach, and since when, where it is told of again and nothing is asked (rules D1, D3)", async () => {
+    const { db, pool } = context.database;
+    const { incarnationId } = await create();
+    const head = "d".repeat(40);
+    await request(incarnationId, { heads: [head] });
+    await pool.query("update incarnation_heads set seen_at = now() - interval '1 hour' where incarnation_id = $1", [
+      incarnationId,
+    ]);
+    const told = await findHead(db, incarnationId, head);
+    await request(incarnationId, { reason: null, heads: [head] });
+    const again = await findHead(db, incarnationId, head);
+    expect(again?.requested).toEqual(told?.requested);
+    expect(again?.ageMs).toBeGreaterThanOrEqual(3_600_000);
+    const [scope] = await request(incarnationId, { heads: [head] });
+    const moved = await findHead(db, incarnationId, head);
+    expect(moved?.requested).toEqual({ [scope?.id ?? ""]: scope?.requested });
+    expect(moved?.ageMs).toBeLessThan(3_600_000);
+  });
+
   it("notes the same for each of several heads", async () => {
     const { db } = context.database;
     const { incarnationId } = await create();

@@ -73,6 +73,7 @@ export async function requestBranches(
       left join requested using (incarnation_id)
       group by incarnation_id, revision
       on conflict (incarnation_id, revision) do update set requested = excluded.requested, seen_at = now()
+        where excluded.requested <> '{}'
     )
     select
       id, incarnation_id as "incarnationId", endpoint, requested, is_covered as "isCovered", rest_ms as "restMs"
