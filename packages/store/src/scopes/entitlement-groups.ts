@@ -105,6 +105,7 @@ export async function saveGroupBindings(
         external_id: group.externalId,
         display_name: group.displayName,
         group_id: group.groupId,
+        bound_at: sql<Date>`now()`,
       })),
     )
     .onConflict((conflict) =>
@@ -113,7 +114,7 @@ export async function saveGroupBindings(
         display_name: eb.ref("excluded.display_name"),
         group_id: eb.ref("excluded.group_id"),
         sent_members: null,
-        bound_at: sql<Date>`coalesce(entitlement_groups.bound_at, now())`,
+        bound_at: sql<Date>`coalesce(entitlement_groups.bound_at, excluded.bound_at)`,
       })),
     )
     .execute();
