@@ -19,11 +19,11 @@ describe("a round of an audit", () => {
   let stack = new AsyncDisposableStack();
   const context: { database: TestDatabase; url: string; inside: ScimClient } = {} as never;
   /** What the endpoint leaves out of its lists. */
-  const state = { listsMembers: true };
+  const state = { listsMembers: true, isEndless: false, isBroken: false };
 
   beforeEach(async () => {
     stack = new AsyncDisposableStack();
-    state.listsMembers = true;
+    Object.assign(state, { listsMembers: true, isEndless: false, isBroken: false });
     const database = stack.use(await openTestDatabase());
     const provider = createTestProvider();
     const served = stack.use(
@@ -31,6 +31,9 @@ describe("a round of an audit", () => {
         async handle(request) {
           const answer = await provider.handle(request);
           const { body } = answer;
+          if (request.path === "/Groups" && state.isBroken) return { ...answer, body: [] };
+          if (request.path === "/Groups" && state.isEndless)
+            return { ...answer, body: { ...Object(body), totalResults: 1e9 } };
           if (state.listsMembers || request.path !== "/Groups" || !isJsonObject(body)) return answer;
           const text = JSON.stringify(body, (key, value: unknown) => (key === "members" ? undefined : value));
           return { ...answer, body: JSON.parse(text) as typeof body };
@@ -105,6 +108,37 @@ describe("a round of an audit", () => {
     expect(enqueued).toEqual([gone.scopeId]);
     expect(enqueued).not.toContain(whole.scopeId);
     expect(enqueued).not.toContain(empty.scopeId);
+  });
+
+  it("ends where an endpoint's pages do not, says so, and has the branches looked at that it did not show", async () => {
+    const [shown, hidden] = [await settle("a", []), await settle("b", [])];
+    const { round, enqueued } = await openAudit();
+    const { pool } = context.database;
+    state.isEndless = true;
+    // The page before the last of those that a round may have; none of ours is on the last one.
+    await pool.query("update endpoint_audits set position = '4999/3', round_started_at = now()");
+    await pool.query("update entitlement_groups set audited_at = clock_timestamp() where group_id = $1", [
+      shown.groupId,
+    ]);
+    await context.inside.createGroup({ displayName: "of others", members: [] });
+    await round();
+    expect(enqueued).toEqual([hidden.scopeId]);
+    expect(await listKinds()).toEqual(["audit-endless"]);
+    state.isEndless = false;
+    await round();
+    expect(await listKinds()).toEqual([]);
+  });
+
+  it("that cannot be read stands as a finding until it can", async () => {
+    const { round } = await openAudit();
+    state.isBroken = true;
+    await expect(round()).rejects.toThrow("the audit cannot read groups: GET /Groups: not a JSON object");
+    expect(await listKinds()).toEqual([]);
+    await expect(round()).rejects.toThrow("the audit cannot read groups");
+    expect(await listKinds()).toEqual(["audit-unreadable"]);
+    state.isBroken = false;
+    await round();
+    expect(await listKinds()).toEqual([]);
   });
 
   it("tells of groups that nobody knows until a whole round shows none, whatever page they are on", async () => {

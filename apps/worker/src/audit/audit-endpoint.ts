@@ -15,12 +15,14 @@ import {
   raiseFinding,
   type RequestedScope,
   requestScopes,
+  resolveFinding,
   resolveFindingBefore,
   saveAuditedPage,
 } from "@branchward/store";
 import type { Endpoint } from "../endpoint/endpoint.ts";
 import { isUuid } from "../is-uuid.ts";
 import { toAuditPause } from "./audit-pause.ts";
+import { parsePlace, toPlace } from "./audit-place.ts";
 
 export interface AuditDeps {
   readonly db: Database;
@@ -32,9 +34,14 @@ export interface AuditDeps {
 const PAGE_SIZE = 100;
 /** A page that fails is tried again as often as the sweeper finds it due. */
 const FAILED_MS = 60_000;
+/** The most of a round, half a million groups: an endpoint whose pages never end would keep it from all others for ever. */
+const MAX_PAGES = 5_000;
+const UNREADABLE = "audit-unreadable";
+const ENDLESS = "audit-endless";
 
 /** Reads the next page of an endpoint's round. */
 export function createAuditEndpoint(deps: AuditDeps) {
+  const watch = createReadWatch(deps.db);
   return async (name: string): Promise<void> => {
     const endpoint = deps.endpoints.get(name);
     const round = endpoint === undefined ? undefined : await continueAudit(deps.db, name);
@@ -42,7 +49,7 @@ export function createAuditEndpoint(deps: AuditDeps) {
     // What is left at a retired endpoint is no longer ours to look at (rule B8).
     if ((await findRetirementMode(deps.db, name)) !== undefined) return;
     const begunAt = performance.now();
-    const page = await readPage(deps.db, endpoint, round);
+    const page = await watch(name, () => readPage(deps.db, endpoint, round));
     const spentMs = performance.now() - begunAt;
     const nextMs = toAuditPause(deps.audit, { ageMs: round.ageMs, isLast: page.position === null, spentMs });
     const requested = await deps.db.transaction().execute((trx) => settlePage(trx, { round, page, nextMs }));
@@ -53,20 +60,57 @@ export function createAuditEndpoint(deps: AuditDeps) {
   };
 }
 
-interface Page {
-  readonly groups: readonly ScimGroup[];
-  readonly position: string | null;
+/** That an endpoint's groups cannot be listed, twice in a row, stands as a finding until they can. */
+function createReadWatch(db: Database) {
+  /** Undefined for an endpoint that was not read since the start. */
+  const failures = new Map<string, number>();
+  return async (endpoint: string, read: () => Promise<Page>): Promise<Page> => {
+    try {
+      const page = await read();
+      if (failures.get(endpoint) !== 0) await resolveFinding(db, UNREADABLE, endpoint);
+      failures.set(endpoint, 0);
+      return page;
+    } catch (error) {
+      // What its gate refused was not asked.
+      if (!(error instanceof UpstreamError && error.cause instanceof ScimClientError)) throw error;
+      const count = (failures.get(endpoint) ?? 0) + 1;
+      failures.set(endpoint, count);
+      if (count > 1) {
+        await raiseFinding(db, {
+          kind: UNREADABLE,
+          subject: endpoint,
+          severity: "warning",
+          message: `its groups cannot be listed (last: ${error.cause.message}): what others change there is noticed only when a branch is looked at; branchward doctor --endpoint ${endpoint} tells what it does`,
+        });
+      }
+      throw error;
+    }
+  };
 }
 
-async function readPage(db: Database, endpoint: Endpoint, { position }: AuditRound): Promise<Page> {
+interface Page {
+  readonly groups: readonly ScimGroup[];
+  /** Where the next begins; null at the end of the round. */
+  readonly position: string | null;
+  /** True where the round ends though the endpoint would go on. */
+  readonly isCut: boolean;
+}
+
+async function readPage(db: Database, endpoint: Endpoint, round: AuditRound): Promise<Page> {
+  const { pages, position } = parsePlace(round.position);
   const client = endpoint.connect(() => undefined, { lane: "audit" });
   try {
-    const { resources, next } = await client.readGroupPage({ position: position ?? undefined, pageSize: PAGE_SIZE });
+    const { resources, next } = await client.readGroupPage({ position, pageSize: PAGE_SIZE });
     const ours = resources.filter(({ externalId }) => externalId === undefined || isOurExternalId(externalId));
     const told = await listTold(db, endpoint.name, ours);
     const groups: ScimGroup[] = [];
     for (const group of ours) groups.push(told.has(group.id) ? group : await readWhole(client, group));
-    return { groups, position: next ?? null };
+    const isCut = next !== undefined && pages + 1 >= MAX_PAGES;
+    return {
+      groups,
+      position: next === undefined || isCut ? null : toPlace({ pages: pages + 1, position: next }),
+      isCut,
+    };
   } catch (error) {
     if (!(error instanceof ScimClientError)) throw error;
     const afterMs = error.retryAfterMs ?? FAILED_MS;
@@ -111,11 +155,26 @@ async function settlePage(trx: Queryable, { round, page, nextMs }: ReadPage): Pr
   });
   const strangers = page.groups.filter(({ id, externalId }) => !known.has(id) && externalId !== undefined);
   const found = await adoptOrReport(trx, endpoint, strangers);
-  if (page.position === null)
-    await resolveFindingBefore(trx, { kind: ORPHANS, subject: endpoint, at: round.startedAt });
+  if (page.position === null) await settleRound(trx, { round, page });
   await saveAuditedPage(trx, { endpoint, groupIds: [...known.keys()], differing: differing.length, ...page, nextMs });
   const unseen = page.position === null ? await listUnseenScopes(trx, round) : [];
   return requestScopes(trx, [...new Set([...differing, ...found, ...unseen])], "audit");
+}
+
+/** What a whole round shows, and what one shows that was cut. */
+async function settleRound(trx: Queryable, { round, page }: Pick<ReadPage, "round" | "page">): Promise<void> {
+  const { endpoint, startedAt } = round;
+  if (!page.isCut) {
+    await resolveFindingBefore(trx, { kind: ORPHANS, subject: endpoint, at: startedAt });
+    await resolveFinding(trx, ENDLESS, endpoint);
+    return;
+  }
+  await raiseFinding(trx, {
+    kind: ENDLESS,
+    subject: endpoint,
+    severity: "warning",
+    message: `its list of groups had no end after ${MAX_PAGES} pages: the audit looks at branches one by one whose groups it did not show; see that paging by startIndex ends there`,
+  });
 }
 
 function differs({ displayName, members = [] }: ScimGroup, expected: ExpectedGroup): boolean {
