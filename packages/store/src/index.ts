@@ -110,6 +110,7 @@ export {
   closeBreaker,
   type EndpointGate,
   findEndpointGate,
+  noteUnblocked,
   listEndpointGates,
   openBreaker,
   saveCallLimit,

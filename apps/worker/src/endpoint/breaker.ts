@@ -13,6 +13,8 @@ export interface GateRecord {
   /** True for the one caller that may try now. */
   claimProbe(): Promise<boolean>;
   block(forMs: number, error: string): Promise<void>;
+  /** It answers again. */
+  unblocked(): Promise<void>;
   saveLimit(limit: number): Promise<void>;
 }
 
@@ -73,14 +75,13 @@ export function createBreaker({ endpoint, record, now }: BreakerOptions): Breake
       view.forget();
       probe.resolve();
     };
+    let isOurs = false;
     try {
-      if (await record.claimProbe()) return end;
-    } catch (error) {
-      end();
-      throw error;
+      isOurs = await record.claimProbe();
+    } finally {
+      if (!isOurs) end();
     }
-    end();
-    return undefined;
+    return isOurs ? end : undefined;
   }
 
   return {
@@ -99,6 +100,7 @@ export function createBreaker({ endpoint, record, now }: BreakerOptions): Breake
     async noteAnswer() {
       state.failures = 0;
       if (state.probing !== undefined) await record.close();
+      if (await view.isNewlyUnblocked()) await record.unblocked();
     },
     async noteFailure(error) {
       state.failures += 1;
@@ -116,21 +118,33 @@ export function createBreaker({ endpoint, record, now }: BreakerOptions): Breake
 
 /** What the record says, read again when it may be old. */
 function createView(record: GateRecord, now: () => number) {
-  const state: { seen: EndpointGate | undefined; at: number } = { seen: undefined, at: 0 };
+  // What was before the start is not known.
+  const state = { seen: undefined as EndpointGate | undefined, at: 0, mayHaveBeenBlocked: true };
+
+  async function read(): Promise<EndpointGate> {
+    const ageMs = now() - state.at;
+    if (state.seen === undefined || ageMs >= FRESH_MS) {
+      state.at = now();
+      state.seen = await record.find();
+      if (state.seen.blockedForMs > 0) state.mayHaveBeenBlocked = true;
+      return state.seen;
+    }
+    const { breaker, blockedForMs, probeInMs } = state.seen;
+    return { breaker, blockedForMs: Math.max(0, blockedForMs - ageMs), probeInMs: Math.max(0, probeInMs - ageMs) };
+  }
+
   return {
-    async read(): Promise<EndpointGate> {
-      const ageMs = now() - state.at;
-      if (state.seen === undefined || ageMs >= FRESH_MS) {
-        state.at = now();
-        state.seen = await record.find();
-        return state.seen;
-      }
-      const { breaker, blockedForMs, probeInMs } = state.seen;
-      return { breaker, blockedForMs: Math.max(0, blockedForMs - ageMs), probeInMs: Math.max(0, probeInMs - ageMs) };
+    read,
+    /** True once after a block, when an answer came: a call that was under way when the block came says nothing of it. */
+    async isNewlyUnblocked(): Promise<boolean> {
+      if (!state.mayHaveBeenBlocked || (await read()).blockedForMs > 0) return false;
+      state.mayHaveBeenBlocked = false;
+      return true;
     },
     isClosed: () => state.seen?.breaker === "closed",
     forget(): void {
       state.seen = undefined;
+      state.mayHaveBeenBlocked = true;
     },
   };
 }

@@ -4,6 +4,7 @@ import {
   closeBreaker,
   type Database,
   findEndpointGate,
+  noteUnblocked,
   openBreaker,
   saveCallLimit,
 } from "@branchward/store";
@@ -20,6 +21,7 @@ export function createGateRecord(
     close: () => closeBreaker(db, endpoint),
     claimProbe: () => claimProbe(db, endpoint, probeEveryMs),
     block: (forMs, error) => blockEndpoint(db, { endpoint, forMs, error }),
+    unblocked: () => noteUnblocked(db, endpoint),
     saveLimit: (limit) => saveCallLimit(db, endpoint, limit),
   };
 }

@@ -34,6 +34,7 @@ function createRecord(shared: Shared): GateRecord {
     async block(forMs) {
       shared.blockedUntil = Math.max(shared.blockedUntil, shared.nowMs + forMs);
     },
+    unblocked: async () => undefined,
     saveLimit: async () => undefined,
   };
 }

@@ -228,6 +228,24 @@ describe("an endpoint's gate", () => {
     },
   );
 
+  it("says that it was asked to make no call for a minute or more, until one is answered", async () => {
+    const state = { retryAfter: "1" };
+    const served = await serve((request, response) => {
+      if (state.retryAfter === "") emptyList(request, response);
+      else response.writeHead(503, { "retry-after": state.retryAfter }).end();
+    });
+    const endpoint = await open({ url: served.url });
+    expect(await codeOf(look(endpoint))).toBe("503");
+    expect(await findingKinds()).toEqual([]);
+    state.retryAfter = "60";
+    await expect.poll(() => codeOf(look(endpoint)), { timeout: 10_000 }).toBe("503");
+    expect(await findingKinds()).toEqual(["endpoint-blocked"]);
+    state.retryAfter = "";
+    await context.database.pool.query("update endpoint_states set blocked_until = now()");
+    await expect.poll(() => codeOf(look(endpoint)), { timeout: 10_000 }).toBe("answered");
+    expect(await findingKinds()).toEqual([]);
+  });
+
   it("opens after ten failures, says so, and closes with the first answer of a probe", async () => {
     const state = { status: 500 };
     const served = await serve((request, response) => {

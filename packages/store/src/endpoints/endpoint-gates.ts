@@ -15,6 +15,9 @@ export interface EndpointGate {
 }
 
 const OPEN_FINDING = "endpoint-open";
+const BLOCKED_FINDING = "endpoint-blocked";
+/** A shorter block is the ordinary business of a busy endpoint. */
+const LONG_BLOCK_MS = 60_000;
 
 /** How the gate of an endpoint stands; closed breaker and unblocked where nothing was recorded. */
 export async function findEndpointGate(db: Queryable, endpoint: string): Promise<EndpointGate> {
@@ -118,7 +121,7 @@ export interface EndpointBlock {
   readonly error: string;
 }
 
-/** No call is made for so long; an earlier, longer block stands. */
+/** No call is made for so long; an earlier, longer block stands. A minute or more stands as the finding `endpoint-blocked`. */
 export async function blockEndpoint(db: Queryable, { endpoint, forMs, error }: EndpointBlock): Promise<void> {
   await sql`
     insert into endpoint_states (endpoint, blocked_until, last_error, last_error_at)
@@ -128,6 +131,18 @@ export async function blockEndpoint(db: Queryable, { endpoint, forMs, error }: E
       last_error = excluded.last_error,
       last_error_at = excluded.last_error_at,
       updated_at = now()`.execute(db);
+  if (forMs < LONG_BLOCK_MS) return;
+  await raiseFinding(db, {
+    kind: BLOCKED_FINDING,
+    subject: endpoint,
+    severity: "warning",
+    message: `it asked not to be called for ${Math.round(forMs / 60_000)} min (${error}): until then access there stays as it is, and what is to be revoked as well; see there what it is about`,
+  });
+}
+
+/** Ends what the finding `endpoint-blocked` tells. */
+export async function noteUnblocked(db: Queryable, endpoint: string): Promise<void> {
+  await resolveFinding(db, BLOCKED_FINDING, endpoint);
 }
 
 /** Notes how many calls at once the endpoint bears. */
