@@ -10,10 +10,10 @@ import { createMemoryStore, serveProvider } from "@branchward/scim/testing";
 
 /**
  * `honest`; `deaf`: answers writes with success and does nothing; `broken`: answers 500; `gone`: drops connections;
- * `slow`: answers when it is let go; `mute`: makes the groups that it is told to, and from the first on answers nothing;
+ * `slow`: answers when it is let go; `held`: does so with writes alone; `mute`: makes the groups that it is told to, and from the first on answers nothing;
  * `blind`: shows groups without their members, as a replica that lags.
  */
-export type Mood = "honest" | "deaf" | "broken" | "gone" | "slow" | "mute" | "blind";
+export type Mood = "honest" | "deaf" | "broken" | "gone" | "slow" | "held" | "mute" | "blind";
 
 export interface ScriptedEndpoint extends AsyncDisposable {
   readonly url: string;
@@ -67,7 +67,7 @@ export async function startScriptedEndpoint(traits: EndpointTraits = {}): Promis
         await provider.handle(heard);
         throw new Error("connection dropped");
       }
-      if (state.mood === "slow") await state.release.promise;
+      if (state.mood === "slow" || (state.mood === "held" && isWrite)) await state.release.promise;
       if (state.mood === "deaf" && isWrite) return pretend(request.method);
       const answer = await provider.handle(heard);
       return state.mood === "blind" && !isWrite ? { ...answer, body: withoutMembers(answer.body) } : answer;
@@ -80,7 +80,7 @@ export async function startScriptedEndpoint(traits: EndpointTraits = {}): Promis
     setMood(mood) {
       state.mood = mood;
       state.isSilent = false;
-      if (mood === "slow") state.release = Promise.withResolvers<void>();
+      if (mood === "slow" || mood === "held") state.release = Promise.withResolvers<void>();
       else state.release.resolve();
     },
     countWrites: () => state.writes,

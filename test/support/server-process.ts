@@ -9,6 +9,8 @@ export interface ServerProcess extends AsyncDisposable {
   readonly pid: number;
   /** Ends it as a power cut would; resolves when it is gone. */
   kill(): Promise<void>;
+  /** Asks it to end; resolves with its exit code. */
+  terminate(): Promise<number | null>;
 }
 
 export interface ServerOptions {
@@ -28,6 +30,11 @@ export async function startServerProcess({ cwd, env }: ServerOptions): Promise<S
     async kill() {
       child.kill("SIGKILL");
       await ended;
+    },
+    async terminate() {
+      child.kill("SIGTERM");
+      await ended;
+      return child.exitCode;
     },
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");

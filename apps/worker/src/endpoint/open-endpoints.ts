@@ -1,6 +1,6 @@
 /** From configuration to endpoints that can be spoken to: address guard, credentials, gate, client. */
 import type { lookup as resolveName } from "node:dns";
-import { type EndpointConfiguration, UpstreamError } from "@branchward/core";
+import { type EndpointConfiguration, UnavailableError, UpstreamError } from "@branchward/core";
 import { createScimClient, ScimClientError, type ScimHttpOptions } from "@branchward/scim";
 import { type Database, raiseFinding, resolveFinding } from "@branchward/store";
 import { Agent } from "undici";
@@ -20,6 +20,8 @@ export interface EndpointSources {
   readonly adopt: "review" | "auto";
   /** How names become addresses; the system's way unless given. */
   readonly lookup?: typeof resolveName;
+  /** From when it aborts no call is begun: whoever asks for one is told `stopping`. */
+  readonly stopping?: AbortSignal;
 }
 
 export interface OpenedEndpoints extends AsyncDisposable {
@@ -56,7 +58,7 @@ export async function openEndpoints(
 
 async function openEndpoint(
   configuration: EndpointConfiguration,
-  { db, env, builtin, adopt, url, agent }: EndpointSources & { readonly url: string; readonly agent: Agent },
+  { db, env, builtin, adopt, stopping, url, agent }: EndpointSources & { readonly url: string; readonly agent: Agent },
 ): Promise<Endpoint> {
   const { name, type, token, concurrency, drift, displayName, probeEveryMs } = configuration;
   const credentials =
@@ -87,16 +89,25 @@ async function openEndpoint(
       const client = createScimClient({
         ...options,
         onCall: (call) => onCall({ ...call, status: call.status ?? null }),
-        around: ({ method }, send) =>
-          gate
-            .run({ lane, beforeSend: method === "GET" ? undefined : beforeWrite }, () => watch(send))
+        around: ({ method }, send) => {
+          const beforeSend = async (): Promise<void> => {
+            if (stopping?.aborted === true) throw createStop();
+            if (method !== "GET") await beforeWrite?.();
+          };
+          return gate
+            .run({ lane, beforeSend }, () => watch(send))
             .catch((error: unknown) => {
               throw toNamedError(name, error);
-            }),
+            });
+        },
       });
       return isProbe ? client : applyProfile(client, readProfile);
     },
   };
+}
+
+function createStop(): UnavailableError {
+  return new UnavailableError("the worker stops; another goes on", { code: "stopping" });
 }
 
 function readClock(): number {

@@ -15,11 +15,18 @@ export function createTestProvider() {
   });
 }
 
-/** The endpoint `hg` at this address, which CI waits for, whose drift is repaired, and whose accounts are kept if so said. */
+export interface TestEndpointOptions {
+  /** How accounts are kept; left out where they are not. */
+  readonly accounts?: NonNullable<Endpoint["accounts"]> | undefined;
+  /** Of the process, which makes no further call. */
+  readonly stopping?: AbortSignal | undefined;
+}
+
+/** The endpoint `hg` at this address, which CI waits for and whose drift is repaired. */
 export function openTestEndpoints(
   db: Database,
   url: string,
-  accounts?: NonNullable<Endpoint["accounts"]>,
+  { accounts, stopping = new AbortController().signal }: TestEndpointOptions = {},
 ): ReturnType<typeof openEndpoints> {
   const configuration = {
     name: "hg",
@@ -35,5 +42,6 @@ export function openTestEndpoints(
     displayName: "{branch}:{entitlement}",
   } as const;
   const builtin = { url: "", token: "" };
-  return openEndpoints([configuration], { db, env: { TOKEN: "token" }, adopt: accounts?.adopt ?? "review", builtin });
+  const adopt = accounts?.adopt ?? "review";
+  return openEndpoints([configuration], { db, env: { TOKEN: "token" }, adopt, builtin, stopping });
 }

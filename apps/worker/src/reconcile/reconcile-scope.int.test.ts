@@ -15,7 +15,7 @@ import { lastTry, type NewTestScope, openTestScope } from "./testing.ts";
 
 describe("the run of a scope", () => {
   let stack = new AsyncDisposableStack();
-  const context: { database: TestDatabase; deps: ReconcileDeps; scopeId: string } = {} as never;
+  const context: { database: TestDatabase; deps: ReconcileDeps; scopeId: string; stop: AbortController } = {} as never;
   /** What the endpoint does before it answers, and answers in place of the ordinary. */
   const state: { answer: () => Promise<ScimResponse | undefined> } = { answer: async () => undefined };
 
@@ -23,8 +23,11 @@ describe("the run of a scope", () => {
     stack = new AsyncDisposableStack();
     state.answer = async () => undefined;
     const answer: NewTestScope["answer"] = async (request, handle) => (await state.answer()) ?? handle(request);
-    const { database, deps, scopeId } = stack.use(await openTestScope({ to: "group:engineering", answer }));
-    Object.assign(context, { database, deps, scopeId });
+    const stop = new AbortController();
+    const { database, deps, scopeId } = stack.use(
+      await openTestScope({ to: "group:engineering", answer, stopping: stop.signal }),
+    );
+    Object.assign(context, { database, deps, scopeId, stop });
   });
   afterEach(() => stack.disposeAsync());
 
@@ -80,6 +83,19 @@ describe("the run of a scope", () => {
     expect((await findOpenRevocation(database.db, { kind: "scope", id: scopeId }))?.requested).toBe(
       revocation?.requested,
     );
+  });
+
+  it("that is cut off by the worker's end gives its lease back and has nothing to tell, be it the last try", async () => {
+    const { database, deps, scopeId, stop } = context;
+    // What is under way is answered, and nothing is asked any more.
+    state.answer = async () => {
+      stop.abort();
+      return undefined;
+    };
+    await expect(createReconcileScope(deps)(scopeId, lastTry)).rejects.toMatchObject({ code: "stopping" });
+    const lease = await acquireLease(database.db, scopeId, { holder: "another", leaseMs: 30_000 });
+    expect(lease).toMatchObject({ isTakenOver: false, verdict: null, failures: 0 });
+    expect((await database.pool.query("select from syncs")).rowCount).toBe(0);
   });
 
   it("that fails again and again stands as a finding of its endpoint, until one comes through", async () => {

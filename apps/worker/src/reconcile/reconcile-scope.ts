@@ -131,8 +131,9 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
       return undefined;
     }
     await requestProbe(deps, lease.endpoint, error);
-    // An endpoint that names a time is not asked before it: the retries of the job would be.
-    if (isTransient(error) && !hasTime(error) && !run.lastAttempt) {
+    // An endpoint that names a time is not asked before it: the retries of the job would be. That a worker stops says nothing
+    // of the endpoint: where this was the last try, the sweeper finds the scope without a job.
+    if (isStop(error) || (isTransient(error) && !hasTime(error) && !run.lastAttempt)) {
       await releaseLease(deps.db, lease);
       throw error;
     }
@@ -153,6 +154,10 @@ async function requestWholeLook({ db, queues, endpoints }: ReconcileDeps, { scop
 
 function isLeaseLost(error: unknown): boolean {
   return error instanceof AppError && error.code === "lease_lost";
+}
+
+function isStop(error: unknown): boolean {
+  return error instanceof AppError && error.code === "stopping";
 }
 
 /** How endpoints say that they do not take what is sent as it is sent. */

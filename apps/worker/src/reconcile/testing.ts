@@ -5,8 +5,7 @@ import type { ScimRequest, ScimResponse } from "@branchward/scim";
 import { serveProvider } from "@branchward/scim/testing";
 import { createActivePolicy, proposePolicy } from "@branchward/store";
 import { insertScope, openTestDatabase, type TestDatabase } from "@branchward/store/testing";
-import type { Endpoint } from "../endpoint/endpoint.ts";
-import { createTestProvider, openTestEndpoints } from "../endpoint/testing.ts";
+import { createTestProvider, openTestEndpoints, type TestEndpointOptions } from "../endpoint/testing.ts";
 import type { ReconcileDeps } from "./reconcile-scope.ts";
 
 /** A job tried for the last time: what it fails with is recorded. */
@@ -22,19 +21,17 @@ export interface TestScope extends AsyncDisposable {
   readonly handle: Handle;
 }
 
-export interface NewTestScope {
+export interface NewTestScope extends TestEndpointOptions {
   /** Who is granted `push` on every branch. */
   readonly to: string;
   /** Answers in place of the endpoint, or with what it answers. */
   readonly answer: (request: ScimRequest<undefined>, handle: Handle) => Promise<ScimResponse>;
-  /** How accounts are kept at the endpoint; left out where they are not. */
-  readonly accounts?: NonNullable<Endpoint["accounts"]>;
   /** Before the policy is in force. */
   readonly prepare?: (database: TestDatabase) => Promise<void>;
 }
 
 /** A scope of the branch `dev/x` at the endpoint `hg`. */
-export async function openTestScope({ to, answer, accounts, prepare }: NewTestScope): Promise<TestScope> {
+export async function openTestScope({ to, answer, prepare, ...options }: NewTestScope): Promise<TestScope> {
   await using stack = new AsyncDisposableStack();
   const database = stack.use(await openTestDatabase());
   const { db } = database;
@@ -53,7 +50,7 @@ policy:
   const provider = createTestProvider();
   const handle: Handle = (request) => provider.handle(request);
   const { url } = stack.use(await serveProvider({ handle: (request) => answer(request, handle) }));
-  const { endpoints } = stack.use(await openTestEndpoints(db, url, accounts));
+  const { endpoints } = stack.use(await openTestEndpoints(db, url, options));
   const target = { kind: "postgres", url: database.url } as const;
   await migrateQueue(target);
   const backend = stack.use(openQueueBackend(target, () => undefined));
