@@ -17,12 +17,14 @@ describe("the run of a scope", () => {
   let stack = new AsyncDisposableStack();
   const context: { database: TestDatabase; deps: ReconcileDeps; scopeId: string; stop: AbortController } = {} as never;
   /** What the endpoint does before it answers, and answers in place of the ordinary. */
-  const state: { answer: () => Promise<ScimResponse | undefined> } = { answer: async () => undefined };
+  const state: {
+    answer: (request: { readonly method: string; readonly path: string }) => Promise<ScimResponse | undefined>;
+  } = { answer: async () => undefined };
 
   beforeEach(async () => {
     stack = new AsyncDisposableStack();
     state.answer = async () => undefined;
-    const answer: NewTestScope["answer"] = async (request, handle) => (await state.answer()) ?? handle(request);
+    const answer: NewTestScope["answer"] = async (request, handle) => (await state.answer(request)) ?? handle(request);
     const stop = new AbortController();
     const { database, deps, scopeId } = stack.use(
       await openTestScope({ to: "group:engineering", answer, stopping: stop.signal }),
@@ -40,6 +42,40 @@ describe("the run of a scope", () => {
     expect(await revokeScope(deps, scopeId, lastTry)).toBe(false);
     state.answer = async () => undefined;
     expect(await revokeScope(deps, scopeId, lastTry)).toBe(true);
+  });
+
+  /** Why the scope is due, and how many milliseconds after the run that said so. */
+  async function findDue(): Promise<readonly [string, number] | null> {
+    const { rows } = await context.database.pool.query<{ reason: string | null; inMs: number }>(
+      `select due_reason as reason, (extract(epoch from due_at - verdict_at) * 1000)::int as "inMs" from scopes`,
+    );
+    const [row] = rows;
+    return row === undefined || row.reason === null ? null : [row.reason, row.inMs];
+  }
+
+  it("that takes over from who did not come back is followed by another a deadline later (rule C4)", async () => {
+    const { database, deps, scopeId } = context;
+    await acquireLease(database.db, scopeId, { holder: "another", leaseMs: 30_000 });
+    await database.pool.query("update scopes set lease_until = now() - interval '1 second'");
+    await createReconcileScope(deps)(scopeId, lastTry);
+    expect(await findDue()).toEqual(["verify", 10_000]);
+  });
+
+  it("that reads right after one that did not is followed by another a deadline later, and no other is (rule C4)", async () => {
+    const { database, deps, scopeId } = context;
+    const reconcile = createReconcileScope(deps);
+    // What was written is not shown yet.
+    state.answer = async ({ method, path }) =>
+      method === "GET" && /^\/Groups\/./u.test(path) ? { status: 404, headers: {}, body: {} } : undefined;
+    await reconcile(scopeId, lastTry);
+    expect(await findDue()).toEqual(["retry", 1_000]);
+    state.answer = async () => undefined;
+    await database.pool.query("update scopes set requested = requested + 1");
+    await reconcile(scopeId, lastTry);
+    expect(await findDue()).toEqual(["verify", 10_000]);
+    await database.pool.query("update scopes set requested = requested + 1, due_at = null, due_reason = null");
+    await reconcile(scopeId, lastTry);
+    expect(await findDue()).toBeNull();
   });
 
   /** A membership that ends at each of these times; null stands for never. */

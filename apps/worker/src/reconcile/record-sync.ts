@@ -158,8 +158,10 @@ function listDue({ lease, scope, result }: Finished, failures: number): readonly
   const planned = scope.branch.state === "deleted" ? "window" : "expiry";
   const isFlapping = result.suspended === "flapping";
   const isTried = failures > 0 && failures < MAX_ROUNDS;
-  // A write of whoever lost the lease may still arrive, where no fence holds it back (rule C4).
-  const isExposed = lease.isTakenOver && !result.isFenced;
+  // A write of whoever lost the lease may still arrive, where no fence holds it back; and what reads right after it did not
+  // may be what was so before a write that is not shown yet (rule C4).
+  const wasLagging = failures === 0 && lease.failures > 0 && lease.verdict === "diverged";
+  const isExposed = !result.isFenced && (lease.isTakenOver || wasLagging);
   return [
     ...(dueAt === null ? [] : [{ at: dueAt, reason: planned } as const]),
     // What was removed before counts no longer then (rule C1).

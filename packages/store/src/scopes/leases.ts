@@ -147,16 +147,18 @@ export async function settleScope(
     .executeTakeFirst();
 }
 
+/** A look that is to come a deadline after a write is no less wanted for a run in between (rule C4). */
 function toDueColumns(due: readonly Due[]) {
-  if (due.length === 0) return { due_at: null, due_reason: null };
   const first = sql`(
     select coalesce(at, now() + "inMs" * interval '1 millisecond') as at, reason
     from jsonb_to_recordset(${JSON.stringify(due)}::jsonb) as due (at timestamptz, "inMs" float8, reason text)
+    union all
+    select scopes.due_at, scopes.due_reason where scopes.due_reason = 'verify' and scopes.due_at > now()
     order by 1 limit 1
   )`;
   return {
-    due_at: sql<Date>`(select at from ${first} as first)`,
-    due_reason: sql<DueReason>`(select reason from ${first} as first)`,
+    due_at: sql<Date | null>`(select at from ${first} as first)`,
+    due_reason: sql<DueReason | null>`(select reason from ${first} as first)`,
   };
 }
 

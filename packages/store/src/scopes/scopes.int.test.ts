@@ -130,6 +130,28 @@ describe("scopes", () => {
     });
   });
 
+  it("stay due for the look that follows a write by a deadline, whatever runs come before it (rule C4)", async () => {
+    const { scopeId } = await createScope();
+    const { db, pool } = context.database;
+    const settle = async (due: ScopeOutcome["due"]) => {
+      const held = await lease(scopeId);
+      if (held === undefined) throw new Error("the lease was to be had");
+      await settleScope(db, held, { ...outcome, due });
+      const { rows } = await pool.query<{ due_reason: string | null; due_at: Date | null }>(
+        "select due_reason, due_at from scopes where id = $1",
+        [scopeId],
+      );
+      return rows[0];
+    };
+    const wanted = await settle([{ reason: "verify", inMs: 10_000 }]);
+    expect(wanted?.due_reason).toBe("verify");
+    expect(await settle([])).toEqual(wanted);
+    expect(await settle([{ reason: "window", at: new Date(Date.now() + 3_600_000) }])).toEqual(wanted);
+    await pool.query("update scopes set due_at = now() - interval '1 millisecond' where id = $1", [scopeId]);
+    await requestDueScope(db, scopeId);
+    expect(await settle([])).toMatchObject({ due_reason: null, due_at: null });
+  });
+
   it("are asked for by many transactions at once without a deadlock", async () => {
     const scopes = await Promise.all(Array.from({ length: 8 }, createScope));
     const ids = scopes.map((scope) => scope.incarnationId);
