@@ -226,6 +226,21 @@ describe.each(["postgres", "redis"] as const)("GitHub, with the queue on %s,", (
     expect((await listGroups(old.id)).map((group) => group.displayName)).toContain("acme/site:main:push");
   });
 
+  it("answers for the repository that bears the name now, where nothing told what became of the one before (rule A2)", async () => {
+    const former = open("twice");
+    await former.push({ branch: "main", after: makeRevision() });
+    const newcomer = open("twice");
+    const head = makeRevision();
+    await newcomer.push({ branch: "main", after: head });
+    const { status } = await system.api.status({ repository: newcomer.name, branch: "main", wait: "20s" });
+    expect(status).toMatchObject({ state: "in_sync", revision: head });
+    const [branch] = await system.api.listBranches(newcomer.name, "main");
+    expect(status.incarnation).toBe(branch?.id);
+    await former.renamed("acme/once").tellName("renamed");
+    const { status: other } = await system.api.status({ repository: "acme/once", branch: "main", wait: "20s" });
+    expect(other.incarnation).not.toBe(branch?.id);
+  });
+
   it("redelivers: the second is a duplicate, and a re-created branch is not deleted by its forerunner's delete", async () => {
     const github = open("redelivery");
     const head = makeRevision();

@@ -1,5 +1,5 @@
 import { InvalidInputError, NotFoundError, type RefType } from "@branchward/core";
-import { type BranchRow, listBranchesNamed, type Queryable } from "@branchward/store";
+import { type BranchRow, listBranchesNamed, listOutnamed, type Queryable } from "@branchward/store";
 
 export interface BranchQuestion {
   readonly repository: string;
@@ -13,7 +13,7 @@ export interface BranchQuestion {
  */
 export async function findBranchNamed(db: Queryable, question: BranchQuestion): Promise<BranchRow | undefined> {
   const { repository, branch, refType } = question;
-  const rows = await listBranchesNamed(db, repository, branch, refType);
+  const rows = await withoutOutnamed(db, await listBranchesNamed(db, repository, branch, refType));
   const live = rows.filter((row) => row.state !== "deleted");
   const candidates = live.length > 0 ? live : rows;
   const [first, second] = candidates;
@@ -29,6 +29,14 @@ export async function findBranchNamed(db: Queryable, question: BranchQuestion): 
     `several sources have a repository named ${repository}; join them under repositories: in the configuration`,
     { code: "ambiguous_repository" },
   );
+}
+
+/** Of several repositories that bore the name at one source, the one that bears it now. */
+async function withoutOutnamed(db: Queryable, rows: readonly BranchRow[]): Promise<readonly BranchRow[]> {
+  const ids = new Set(rows.map((row) => row.repositoryId));
+  if (ids.size < 2) return rows;
+  const outnamed = await listOutnamed(db, [...ids]);
+  return rows.filter((row) => !outnamed.has(row.repositoryId));
 }
 
 /** As `findBranchNamed`. @throws {NotFoundError} `unknown_branch` */

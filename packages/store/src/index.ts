@@ -335,6 +335,7 @@ export {
 export {
   type ClaimedRepository,
   findAuthority,
+  listOutnamed,
   listRepositories,
   listRepositoriesByName,
   type Repository,

@@ -204,6 +204,22 @@ async function findJoined(
   return rows[0]?.id;
 }
 
+/**
+ * Of these repositories, those whose name another of them was given by the same source since: they bear another by now,
+ * or are gone, and nothing has told so (rule A2).
+ */
+export async function listOutnamed(db: Queryable, repositoryIds: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ id: string }>`
+    select distinct older.repository_id as id
+    from repository_bindings older
+    join repository_bindings newer
+      on newer.source = older.source and newer.name = older.name and newer.id > older.id
+      and newer.repository_id <> older.repository_id
+    where older.repository_id = any(${[...repositoryIds]}::uuid[])
+      and newer.repository_id = any(${[...repositoryIds]}::uuid[])`.execute(db);
+  return new Set(rows.map(({ id }) => id));
+}
+
 /** Repositories that carry this label now; several sources may each have one. */
 export async function listRepositoriesByName(db: Queryable, name: string): Promise<readonly Repository[]> {
   const rows = await db
