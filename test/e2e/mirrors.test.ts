@@ -1,6 +1,15 @@
 /** Several sources that feed one repository, and repositories that take another's name (rule A2). */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createGithubRepository, GITHUB_SECRET, makeRevision, type GithubRepository } from "../support/deliveries.ts";
+import {
+  createGithubRepository,
+  GITHUB_SECRET,
+  type GithubRepository,
+  makeRevision,
+  signAgent,
+  toCheckoutBody,
+  toDeliveryId,
+  toReceiveBody,
+} from "../support/deliveries.ts";
 import { addExamplePeople, EXAMPLE_POLICY, startTestSystem, type TestSystem } from "../support/system.ts";
 
 const engineers = ["alice", "bob"];
@@ -82,5 +91,29 @@ describe("a mirror of a repository (rule A2)", () => {
     expect(await listNotes()).toEqual([["delete", "not-authority"]]);
     expect(await system.api.getBranch(id)).toMatchObject({ repository: "acme/web", state: "active" });
     expect(await system.branches.holders(id)).toMatchObject({ push: engineers });
+  });
+});
+
+describe("sources that are joined after each told of a repository of one name (rule A2)", () => {
+  it("are one from then on: the authority's branch answers, and checkouts are on it", async () => {
+    await using system = await startTestSystem();
+    await addExamplePeople(system.people);
+    const repository = "acme/late";
+    const github = createGithubRepository(system.post, repository);
+    const tell = async (body: string) => toDeliveryId(await system.post("agents", signAgent({ body }), body));
+    const head = makeRevision();
+    await tell(
+      toReceiveBody({ repository, changes: [{ kind: "create", name: "dev/x", before: null, after: makeRevision() }] }),
+    );
+    await github.push({ branch: "dev/x", after: head });
+    const question = `/v1/sync-status?${new URLSearchParams({ repository, branch: "dev/x" }).toString()}`;
+    expect(await system.api.request(question)).toMatchObject({ body: { code: "ambiguous_repository" } });
+    await system.stop();
+    const joined = `repositories: [{ name: ${repository}, authority: github, sources: [github, agents] }]`;
+    await system.start(`${EXAMPLE_POLICY}\n${joined}\n`);
+    await tell(toCheckoutBody({ repository, branch: "dev/x" }));
+    const { status } = await system.api.status({ repository, branch: "dev/x", wait: "20s" });
+    expect(status).toMatchObject({ state: "in_sync", revision: head });
+    await system.branches.expectHolders(status.incarnation ?? "", { push: engineers, read: ["alice"] });
   });
 });

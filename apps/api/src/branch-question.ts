@@ -36,7 +36,8 @@ async function withoutOutnamed(db: Queryable, rows: readonly BranchRow[]): Promi
   const ids = new Set(rows.map((row) => row.repositoryId));
   if (ids.size < 2) return rows;
   const outnamed = await listOutnamed(db, [...ids]);
-  return rows.filter((row) => !outnamed.has(row.repositoryId));
+  const named = rows.filter((row) => !outnamed.has(row.repositoryId));
+  return named.length > 0 ? named : rows;
 }
 
 /** As `findBranchNamed`. @throws {NotFoundError} `unknown_branch` */

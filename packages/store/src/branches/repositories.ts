@@ -205,12 +205,15 @@ async function findJoined(
 }
 
 /**
- * Of these repositories, those whose name another of them was given by the same source since: they bear another by now,
- * or are gone, and nothing has told so (rule A2).
+ * Of these repositories, those whose name is another's by now (rule A2): the same source gave it to another of them since,
+ * and nothing has told what became of the one before; or no source feeds it any more, since configuration joined them.
  */
 export async function listOutnamed(db: Queryable, repositoryIds: readonly string[]): Promise<ReadonlySet<string>> {
   const { rows } = await sql<{ id: string }>`
-    select distinct older.repository_id as id
+    select asked.id from unnest(${[...repositoryIds]}::uuid[]) as asked (id)
+    where not exists (select from repository_bindings bound where bound.repository_id = asked.id)
+    union
+    select older.repository_id
     from repository_bindings older
     join repository_bindings newer
       on newer.source = older.source and newer.name = older.name and newer.id > older.id
