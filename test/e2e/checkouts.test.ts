@@ -25,7 +25,7 @@ const HOURS = 3_600_000;
 /** What EXAMPLE_POLICY gives a reader. */
 const GRANT_MS = 8 * HOURS;
 
-describe.each(["postgres", "redis"] as const)("a checkout, with the queue on %s,", (backend) => {
+describe.each(["postgres", "redis"] as const)("a checkout (rule B6), with the queue on %s,", (backend) => {
   let system: TestSystem;
 
   beforeAll(async () => {
@@ -218,6 +218,20 @@ describe.each(["postgres", "redis"] as const)("a checkout, with the queue on %s,
     expect((await system.api.request(`/v1/branches/${id}`)).body).toMatchObject({ checkouts: [{ expiresAt }] });
     const kinds = (await system.api.listFindings()).filter(({ subject }) => subject === `${repository}:dev/x`);
     expect(kinds).toEqual([]);
+  });
+
+  it("comes back with its old end when its user is deactivated and active again (rules B6, C2)", async () => {
+    const repository = "acme/leave-and-return";
+    const id = await pushBranch(repository, "dev/x");
+    const occurredAt = new Date(Date.now() - HOURS);
+    await checkOut({ repository, branch: "dev/x", actor: "bob", occurredAt });
+    await system.branches.expectHolders(id, { push: ["alice", "bob"], read: ["bob"] });
+    await system.people.setActive("bob", false);
+    await system.branches.expectHolders(id, { push: ["alice"], read: [] });
+    await system.people.setActive("bob", true);
+    await system.branches.expectHolders(id, { push: ["alice", "bob"], read: ["bob"] });
+    const expiresAt = new Date(occurredAt.getTime() + GRANT_MS).toISOString();
+    expect((await system.api.request(`/v1/branches/${id}`)).body).toMatchObject({ checkouts: [{ expiresAt }] });
   });
 
   it("ends with the closing of its named branch, and does not come back when it is opened again (rule A7)", async () => {

@@ -159,7 +159,7 @@ describe.each(["postgres", "redis"] as const)("a delivery, with the queue on %s,
     expect(Object.keys(stored.headers)).not.toContain("x-hub-signature-256");
   });
 
-  it("that comes again under its id is a duplicate of the first, also with another body", async () => {
+  it("that comes again under its id is a duplicate of the first, also with another body (rule A4)", async () => {
     const id = randomUUID();
     const send = (zen: string) => {
       const body = JSON.stringify({ zen });
@@ -171,7 +171,7 @@ describe.each(["postgres", "redis"] as const)("a delivery, with the queue on %s,
     expect(await send(randomUUID())).toMatchObject({ status: 202, body: { delivery: first, duplicate: true } });
   });
 
-  it("whose body comes again under another id is a duplicate, but not from another source", async () => {
+  it("whose body comes again under another id is a duplicate, but not from another source (rule A4)", async () => {
     const body = JSON.stringify({ zen: randomUUID() });
     const first = toDeliveryId(await system.post("github", signGithub({ event: "ping", body }), body));
     const again = await system.post("github", signGithub({ event: "ping", body }), body);

@@ -28,7 +28,7 @@ repositories:
 
 const codeMade = z.object({ code: z.string() });
 
-describe("an enrolled device", () => {
+describe("an enrolled device (rule B6)", () => {
   let system: TestSystem;
   let workshop: Workshop;
   let home: string;

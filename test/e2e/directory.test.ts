@@ -151,7 +151,7 @@ describe.each(["postgres", "redis"] as const)("the directory, with the queue on 
     expect(await system.branches.holders(id)).toEqual({ push: ["alice"] });
   });
 
-  it("keeps denying the last members of a denied group that is deleted: nobody gains", async () => {
+  it("keeps denying the last members of a denied group that is deleted: nobody gains (rule B4)", async () => {
     await system.people.addGroup("lost-deny-team", ["alice", "carol"]);
     await system.people.addGroup("lost-deny-contractors", ["carol"]);
     const id = await push("lost-deny");
@@ -172,7 +172,7 @@ describe.each(["postgres", "redis"] as const)("the directory, with the queue on 
     expect(await system.branches.holders(id)).toEqual({ push: ["alice"] });
   });
 
-  it("binds a group that appears after the policy, which until then stands as a finding and grants nobody", async () => {
+  it("binds a group that appears after the policy, which until then stands as a finding and grants nobody (rule B4)", async () => {
     const id = await push("late");
     expect(await system.branches.holders(id)).toEqual({ push: [] });
     const isFound = async () =>
@@ -187,7 +187,7 @@ describe.each(["postgres", "redis"] as const)("the directory, with the queue on 
     await expectPushers(id, "alice");
   });
 
-  it("hides entitlement groups from provisioning clients, which can neither read, nest, write nor imitate them", async () => {
+  it("hides entitlement groups from provisioning clients, which can neither read, nest, write nor imitate them (rule C7)", async () => {
     await system.people.addGroup("provisioned-team", ["alice"]);
     const id = await push("provisioned");
     await expectPushers(id, "alice");

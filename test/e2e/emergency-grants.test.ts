@@ -4,7 +4,7 @@ import { runCommand } from "../support/command-line.ts";
 import { makeRevision, signAgent, toDeliveryId, toReceiveBody } from "../support/deliveries.ts";
 import { addExamplePeople, EXAMPLE_POLICY, startTestSystem, type TestSystem } from "../support/system.ts";
 
-describe("an emergency grant", () => {
+describe("an emergency grant (rule B9)", () => {
   let system: TestSystem;
   let second: string;
   let reader: string;
@@ -188,7 +188,7 @@ describe("an emergency grant", () => {
   });
 });
 
-describe("an emergency grant where no approval is required", () => {
+describe("an emergency grant where no approval is required (rule B9)", () => {
   it("is given by asking, which then needs a token that administers", async () => {
     await using system = await startTestSystem({ policy: `${EXAMPLE_POLICY}\ngrants: { approval: none }` });
     await addExamplePeople(system.people);

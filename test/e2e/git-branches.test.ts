@@ -113,7 +113,7 @@ describe("with Branchward's hooks in a Git server and in alice's clone", () => {
     expect(status).toMatchObject({ state: "in_sync", incarnation: branch.id });
   });
 
-  it("a branch that is made again under an old name inherits nothing of the old one", async () => {
+  it("a branch that is made again under an old name inherits nothing of the old one (rule A8)", async () => {
     const repository = await open("again");
     const old = await pushNew(repository, "dev/phoenix");
     await repository.git("fetch", "--quiet");
@@ -184,7 +184,7 @@ describe("with Branchward's hooks in a Git server and in alice's clone", () => {
     expect(new Set(displayNames.map(foldDisplayName)).size).toBe(displayNames.length);
   });
 
-  it("two names that differ only in their Unicode form are two branches", async () => {
+  it("two names that differ only in their Unicode form are two branches (rule A3)", async () => {
     const repository = await open("forms");
     const composed = await pushNew(repository, "dev/caf\u00e9");
     const decomposed = await pushNew(repository, "dev/cafe\u0301");
@@ -195,7 +195,7 @@ describe("with Branchward's hooks in a Git server and in alice's clone", () => {
     expect(await system.branches.holders(composed.id)).toMatchObject({ push: engineers });
   });
 
-  it("what alice deletes in her clone alone changes nothing", async () => {
+  it("what alice deletes in her clone alone changes nothing (rule A1)", async () => {
     const repository = await open("clone-delete");
     const branch = await pushNew(repository, "release/1.0");
     await repository.git("fetch", "--quiet");

@@ -122,7 +122,7 @@ describe.each(["postgres", "redis"] as const)("GitHub, with the queue on %s,", (
     return groups.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  it("answers with the survivor for the id of a branch that was merged into it, whose groups are gone", async () => {
+  it("answers with the survivor for the id of a branch that was merged into it, whose groups are gone (rule A5)", async () => {
     const github = open("merged");
     const head = makeRevision();
     const old = await make(github, "dev/x", head);
@@ -138,7 +138,7 @@ describe.each(["postgres", "redis"] as const)("GitHub, with the queue on %s,", (
     expect(status).toMatchObject({ state: "in_sync", incarnation: old.id });
   });
 
-  it("never holds more than the stricter of two names allows while a rename is under way", async () => {
+  it("never holds more than the stricter of two names allows while a rename is under way (rule A5)", async () => {
     const github = open("strict");
     const head = makeRevision();
     const old = await make(github, "release/1.0", head);
@@ -192,7 +192,7 @@ describe.each(["postgres", "redis"] as const)("GitHub, with the queue on %s,", (
     await system.branches.expectHolders(old.id, { push: [] });
   });
 
-  it("takes back a branch that was deleted and renamed within the window, with the groups it had", async () => {
+  it("takes back a branch that was deleted and renamed within the window, with the groups it had (rule A6)", async () => {
     const github = open("taken-back");
     const head = makeRevision();
     const old = await make(github, "dev/x", head);
@@ -241,7 +241,7 @@ describe.each(["postgres", "redis"] as const)("GitHub, with the queue on %s,", (
     expect(other.incarnation).not.toBe(branch?.id);
   });
 
-  it("redelivers: the second is a duplicate, and a re-created branch is not deleted by its forerunner's delete", async () => {
+  it("redelivers: the second is a duplicate, and a re-created branch is not deleted by its forerunner's delete (rule A4)", async () => {
     const github = open("redelivery");
     const head = makeRevision();
     await make(github, "dev/x", head);

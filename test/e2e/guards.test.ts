@@ -25,7 +25,7 @@ ${STORIES.map(
 guards: { maxRemovals: 5, maxRemovalShare: 0.1, window: 1h, maxDeactivations: 3, maxDeactivationShare: 0.01 }
 `;
 
-describe("guards and revocations", () => {
+describe("guards and revocations (rules C1–C3)", () => {
   const stack = new AsyncDisposableStack();
   let system: TestSystem;
   let endpoint: ScriptedEndpoint;

@@ -39,7 +39,7 @@ describe("with Branchward's hooks in a Mercurial server and in alice's clone", (
   }
 
   it.each(["spring cleaning", "größe 日本語", 'it\'s "quoted"', "<script>alert(1)", "dev/a/b"])(
-    "a named branch %s is made, closed, and goes on with the same life when it is reopened",
+    "a named branch %s is made, closed, and goes on with the same life when it is reopened (rule A7)",
     async (branch) => {
       const repository = await openHgRepository(workshop, `named-${Buffer.from(branch).toString("hex").slice(0, 30)}`);
       const opened = await pushNamed(repository, branch);
@@ -95,7 +95,7 @@ describe("with Branchward's hooks in a Mercurial server and in alice's clone", (
     expect(await system.branches.holders(old.id)).toMatchObject({ push: [] });
   });
 
-  it("a bookmark and a named branch of one name are two branches", async () => {
+  it("a bookmark and a named branch of one name are two branches (rule A3)", async () => {
     const repository = await openHgRepository(workshop, "twins");
     const named = await pushNamed(repository, "stable");
     // hg refuses a bookmark of a branch's name unless it is told to.

@@ -26,7 +26,7 @@ policy:
       - { entitlement: read, to: ["group:engineering"], when: checkout, for: 8h }
 `;
 
-describe("who is behind an actor", () => {
+describe("who is behind an actor (rule B5)", () => {
   let system: TestSystem;
 
   beforeAll(async () => {

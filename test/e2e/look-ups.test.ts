@@ -48,7 +48,7 @@ sources:
       ({ kind, subject }) => kind === "source-unavailable" && subject.endsWith(name),
     );
 
-  it("ends a branch whose delete named no revision, once GitHub shows it gone", async () => {
+  it("ends a branch whose delete named no revision, once GitHub shows it gone (rule A4)", async () => {
     const { github, hosted, branch, id } = await open("gone");
     hosted.branches.delete(branch);
     await github.delete(branch);
@@ -116,7 +116,7 @@ sources:
     await expect.poll(() => listFindings(github.name), { timeout: 20_000 }).toEqual([]);
   });
 
-  it("tells CI of a revision whose push was lost, after GitHub was asked for it once", async () => {
+  it("tells CI of a revision whose push was lost, after GitHub was asked for it once (rule D1)", async () => {
     const { github, hosted } = await open("lost");
     const head = makeRevision();
     hosted.branches.set("main", head);

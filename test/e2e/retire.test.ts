@@ -9,7 +9,7 @@ import { addExamplePeople, EXAMPLE_POLICY, startTestSystem, type TestSystem } fr
 const repository = "acme/retire";
 const waiting = { timeout: 20_000, interval: 50 };
 
-describe("an endpoint that is given up", () => {
+describe("an endpoint that is given up (rule B8)", () => {
   let stack = new AsyncDisposableStack();
   const context: { system: TestSystem; endpoint: ScriptedEndpoint } = {} as never;
 

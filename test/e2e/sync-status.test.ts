@@ -199,7 +199,7 @@ describe("sync-status", () => {
     expect((await system.api.status({ ...question, entitlement: "deploy" })).status.governed).toBe(false);
   });
 
-  it("of a deleted branch is about its last life, in sync once its groups are verified empty", async () => {
+  it("of a deleted branch is about its last life, in sync once its groups are verified empty (rule D2)", async () => {
     const github = createGithubRepository(system.post, "acme/lives");
     const head = makeRevision();
     await github.push({ branch: "dev/x", after: head });
@@ -285,7 +285,7 @@ ${EXAMPLE_POLICY}`;
     await mute[Symbol.asyncDispose]();
   });
 
-  it("is pending, then at the deadline what the configuration says, and a later verdict replaces it", async () => {
+  it("is pending, then at the deadline what the configuration says, and a later verdict replaces it (rule D3)", async () => {
     const github = createGithubRepository(system.post, "acme/slow");
     await github.push({ branch: "main", after: makeRevision() });
     const question = { repository: github.name, branch: "main" };
@@ -309,7 +309,7 @@ ${EXAMPLE_POLICY}`;
       .toMatchObject({ http: 409, status: { state: "failed", conclusion: "failure" } });
   });
 
-  it("that is advisory is not changed by it", async () => {
+  it("that is advisory is not changed by it (rule D2)", async () => {
     await system.stop();
     await system.start(toPolicy("advisory"));
     const github = createGithubRepository(system.post, "acme/advised");

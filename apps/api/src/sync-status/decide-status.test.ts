@@ -34,7 +34,7 @@ function input(scopes: readonly ScopeReading[], changes: Partial<StatusInput> = 
   };
 }
 
-describe("the state that CI is told", () => {
+describe("the state that CI is told (rules D1–D3)", () => {
   it("is in_sync where nothing is governed", () => {
     expect(decideStatus(input([]))).toMatchObject({ state: "in_sync", conclusion: "success", endpoints: [] });
   });

@@ -24,7 +24,7 @@ interface Held {
   readonly groups: ReadonlyMap<string, string>;
 }
 
-describe("the revocation of a user", () => {
+describe("the revocation of a user (rule C3)", () => {
   let stack = new AsyncDisposableStack();
   const context: { database: TestDatabase; url: string; inside: ScimClient; userId: UserId; member: string } =
     {} as never;

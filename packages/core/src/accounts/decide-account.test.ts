@@ -21,7 +21,7 @@ function decide(over: Partial<AccountQuestion>) {
   });
 }
 
-describe("an account", () => {
+describe("an account (rule C5)", () => {
   it("that bears the user's id as externalId is the user's, whatever its name", () => {
     const byExternalId = [hit("1", { externalId: alice, userName: "renamed" })];
     expect(decide({ byExternalId, byUserName: [hit("2")] })).toEqual({ kind: "linked", accountId: "1" });

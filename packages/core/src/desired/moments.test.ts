@@ -15,7 +15,7 @@ function explain(options: FactsOptions, user: string, entitlement = "push") {
   return explainAccess({ ...facts, userId: userIdOf(user), entitlement });
 }
 
-describe("an emergency grant", () => {
+describe("an emergency grant (rule B9)", () => {
   const policy = policyWith(ruleOf([pushTo("user:alice")]));
   const emergencies = [{ user: "bob" }];
 
@@ -123,7 +123,7 @@ describe("a stay that has ended", () => {
   });
 });
 
-describe("at least so many members", () => {
+describe("at least so many members (rule B3)", () => {
   it("never keep a deactivated user, and are missed loudly", () => {
     const policy = policyWith(ruleOf([`${pushTo("user:alice")}, atLeast: 1`]));
     const desired = desiredOf({ policy, inactive: ["alice"] });
@@ -135,7 +135,7 @@ describe("at least so many members", () => {
   });
 });
 
-describe("a bot's hours over midnight", () => {
+describe("a bot's hours over midnight (rule B7)", () => {
   const policy = `${policyWith(ruleOf(['entitlement: deploy, to: ["bot:deployer"]']))}
 bots: [{ user: deployer, ceiling: { entitlements: [deploy], branches: ["**"], hours: "22:00-02:00" } }]`;
   const at = (time: string) => new Date(`2026-06-01T${time}Z`);

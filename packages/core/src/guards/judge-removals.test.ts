@@ -34,7 +34,7 @@ function judge(removals: readonly GuardedRemoval[], group: GuardedGroup, directo
   });
 }
 
-describe("guards", () => {
+describe("guards (rule C1)", () => {
   it("let five go, however small the group", () => {
     expect(judge(removalsOf(5), groupOf(6)).withheld).toEqual([]);
   });

@@ -141,7 +141,7 @@ describe("branch patterns", () => {
   });
 });
 
-describe("${user.…} in patterns", () => {
+describe("${user.…} in patterns (rule B5)", () => {
   const own = compiled("dev/${user.userName}/**");
   const isOwn = (userName: string | undefined, name: string) => {
     const bound = bindPattern(own, () => userName);

@@ -5,7 +5,7 @@ const [x, y, z] = ["1", "2", "3"].map((digit) => digit.repeat(40)) as [string, s
 const at = (ms: number) => new Date(ms);
 
 describe("creates, pushes and deletes", () => {
-  it("takes a push to an unknown branch as its create", () => {
+  it("takes a push to an unknown branch as its create (rule A3)", () => {
     const registry = createSimulation();
     const decision = registry.receive(0, { changes: [change("push", "main", { before: x, after: y })] });
     expect(decision.events).toMatchObject([{ kind: "create", name: "main", after: y }]);
@@ -13,7 +13,7 @@ describe("creates, pushes and deletes", () => {
     expect(decision.touched).toEqual([registry.live("main")?.id]);
   });
 
-  it("keeps a bookmark and a named branch of one name apart", () => {
+  it("keeps a bookmark and a named branch of one name apart (rule A3)", () => {
     const registry = createSimulation();
     registry.receive(0, { changes: [change("create", "stable", { after: x })] });
     registry.receive(1, { changes: [change("create", "stable", { refType: "bookmark", after: x })] });
@@ -24,7 +24,7 @@ describe("creates, pushes and deletes", () => {
     ]);
   });
 
-  it("compares names byte for byte", () => {
+  it("compares names byte for byte (rule A3)", () => {
     const registry = createSimulation();
     registry.receive(0, { changes: [change("create", "Main", { after: x }), change("create", "main", { after: x })] });
     expect(registry.names()).toEqual(["Main", "main"]);

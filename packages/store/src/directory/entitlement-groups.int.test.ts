@@ -20,7 +20,7 @@ beforeEach(() => {
   directory.committed.length = 0;
 });
 
-describe("entitlement groups", () => {
+describe("entitlement groups (rule C7)", () => {
   it("are written by the internal client alone", async () => {
     const user = await directory.createUser();
     const body = entitlementBody(directory.unique("incarnation"), { members: [{ value: user }] });

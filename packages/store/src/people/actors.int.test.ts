@@ -8,7 +8,7 @@ const agents: IdentitySource = { name: "agents", type: "agent", identity: { attr
 const github: IdentitySource = { name: "github", type: "github", identity: { attribute: "userName", match: "key" } };
 const ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
-describe("whom an actor means", () => {
+describe("whom an actor means (rules B5, B6)", () => {
   const context: { database: TestDatabase } = {} as never;
   beforeAll(async () => void (context.database = await openTestDatabase()));
   afterAll(() => context.database[Symbol.asyncDispose]());

@@ -19,7 +19,7 @@ interface Stay {
   readonly deliveryId?: string;
 }
 
-describe("checkouts", () => {
+describe("checkouts (rule B6)", () => {
   const context: { database: TestDatabase } = {} as never;
   beforeAll(async () => void (context.database = await openTestDatabase()));
   afterAll(() => context.database[Symbol.asyncDispose]());

@@ -14,7 +14,7 @@ import {
 } from "./emergency-grants.ts";
 import { insertBranch, insertUser, openTestDatabase, type TestDatabase } from "../testing.ts";
 
-describe("emergency grants", () => {
+describe("emergency grants (rule B9)", () => {
   const context: { database: TestDatabase } = {} as never;
   beforeAll(async () => void (context.database = await openTestDatabase()));
   afterAll(() => context.database[Symbol.asyncDispose]());

@@ -78,7 +78,7 @@ describe("hg server hooks", () => {
     expect((await push()).changes).toMatchObject([{ kind: "push", before: closing, after: reopened, closed: false }]);
   });
 
-  it("call a branch with one closed and one open head open", async () => {
+  it("call a branch with one closed and one open head open (rule A7)", async () => {
     const base = await node(".");
     await commit("one");
     await hg("commit", "-q", "--close-branch", "-m", "close", "-d", "1700000000 0");
