@@ -220,6 +220,21 @@ describe.each(["postgres", "redis"] as const)("a checkout (rule B6), with the qu
     expect(kinds).toEqual([]);
   });
 
+  it("goes on with the older branch when its own turns out to be that one, renamed (rule A5)", async () => {
+    const repository = "acme/merged-stays";
+    const old = await pushBranch(repository, "dev/old");
+    const { head } = await system.api.getBranch(old);
+    await tell(repository, [{ kind: "create", name: "dev/new", before: null, after: head }]);
+    const young = await system.branches.find({ repository, branch: "dev/new" });
+    await checkOut({ repository, branch: "dev/new", workingCopy: "one" });
+    await checkOut({ repository, branch: "dev/old", workingCopy: "two", actor: "bob" });
+    await system.branches.expectHolders(young.id, { read: ["alice"] });
+    await system.branches.expectHolders(old, { read: ["bob"] });
+    await tell(repository, [{ kind: "delete", name: "dev/old", before: head, after: null }]);
+    expect(await system.api.getBranch(young.id)).toMatchObject({ id: old, name: "dev/new" });
+    await system.branches.expectHolders(old, { push: ["alice", "bob"], read: ["alice", "bob"] });
+  });
+
   it("comes back with its old end when its user is deactivated and active again (rules B6, C2)", async () => {
     const repository = "acme/leave-and-return";
     const id = await pushBranch(repository, "dev/x");

@@ -2,6 +2,7 @@ import { branchEntitlementSchema } from "@branchward/core";
 import { ScimClientError, toEqualityFilter } from "@branchward/scim";
 import { tokenMade } from "@branchward/core/api";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { runCommand } from "../support/command-line.ts";
 import { createGithubRepository, makeRevision } from "../support/deliveries.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
 
@@ -14,6 +15,7 @@ const STORIES = [
   "renamed",
   "lost-grant",
   "lost-deny",
+  "rebound",
   "late",
   "provisioned",
   "drift",
@@ -149,6 +151,28 @@ describe.each(["postgres", "redis"] as const)("the directory, with the queue on 
     await system.people.addGroup("lost-grant-team", ["carol"]);
     await expectReadUpToHere();
     expect(await system.branches.holders(id)).toEqual({ push: ["alice"] });
+  });
+
+  it("means another group for a reference only once that is said by hand (rule B4)", async () => {
+    await system.people.addGroup("rebound-team", ["alice"]);
+    const id = await push("rebound");
+    await expectPushers(id, "alice");
+    await system.people.deleteGroup("rebound-team");
+    const other = await system.people.addGroup("rebound-team", ["alice", "carol"]);
+    await expectReadUpToHere();
+    expect(await system.branches.holders(id)).toEqual({ push: ["alice"] });
+    const findLost = async () =>
+      (await system.api.listFindings()).filter(
+        ({ kind, subject }) => kind === "group-lost" && subject === "group:rebound-team",
+      );
+    expect(await findLost()).toHaveLength(1);
+    const bound = await runCommand(["groups", "bind", "rebound-team", other, "--url", system.url], {
+      cwd: system.directory,
+      env: { BRANCHWARD_TOKEN: system.adminToken },
+    });
+    expect(bound).toMatchObject({ code: 0, stdout: expect.stringContaining(other) });
+    await expectPushers(id, "alice", "carol");
+    expect(await findLost()).toEqual([]);
   });
 
   it("keeps denying the last members of a denied group that is deleted: nobody gains (rule B4)", async () => {
