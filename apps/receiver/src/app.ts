@@ -1,3 +1,4 @@
+import { UnavailableError } from "@branchward/core";
 import { createKoaApp } from "@branchward/runtime";
 import Router from "@koa/router";
 import type Koa from "koa";
@@ -13,10 +14,7 @@ export function createApp(deps: ReceiverDeps): Koa {
   const receive = createReceive(deps);
   const router = new Router();
   router.post("/hooks/:source", async (ctx) => {
-    if (deps.closing.aborted) {
-      ctx.set("Retry-After", "2");
-      ctx.throw(503);
-    }
+    if (deps.closing.aborted) throw new UnavailableError("this process ends; send it again", { code: "closing" });
     const receipt = await receive(String(ctx.params["source"]), ctx.req);
     ctx.status = 202;
     ctx.body = receipt;
