@@ -143,10 +143,17 @@ export function defineRoute<
 function parseInput(schema: Schema | undefined, value: unknown, part: string): unknown {
   if (schema === undefined) return undefined;
   const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const errors = result.error.issues.map((issue) => ({ part, path: issue.path.join("."), message: issue.message }));
+  if (result.success && !holdsNul(result.data)) return result.data;
+  const issues = result.error?.issues ?? [{ path: [], message: "a text holds NUL, which none may" }];
+  const errors = issues.map((issue) => ({ part, path: issue.path.join("."), message: issue.message }));
   const detail = errors.map((error) => `${error.path === "" ? part : error.path}: ${error.message}`).join("; ");
   throw new InvalidInputError(detail, { details: { errors } });
+}
+
+/** No text of PostgreSQL's may; what a schema let through is not nested deep. */
+function holdsNul(value: unknown): boolean {
+  if (typeof value === "string") return value.includes("\0");
+  return typeof value === "object" && value !== null && Object.values(value).some(holdsNul);
 }
 
 /** Every status that the route may answer: the declared ones and what its kind brings with it. */

@@ -11,7 +11,7 @@ export function isRecord(value: unknown): value is Json {
 export function findRepository({ repository }: Json): RepositoryClaim | null {
   if (!isRecord(repository)) return null;
   const { id, full_name: name } = repository;
-  if (!Number.isSafeInteger(id) || typeof name !== "string" || name === "") return null;
+  if (!Number.isSafeInteger(id) || !isName(name)) return null;
   return { nativeId: String(id), name, vcs: "git" };
 }
 
@@ -19,6 +19,14 @@ export function findRepository({ repository }: Json): RepositoryClaim | null {
 export function findActor({ sender }: Json): Actor | null {
   if (!isRecord(sender)) return null;
   const { login, id } = sender;
-  if (typeof login === "string" && login !== "") return { key: login, email: null, trust: "claim" };
+  if (isName(login)) return { key: login, email: null, trust: "claim" };
   return Number.isSafeInteger(id) ? { key: String(id), email: null, trust: "claim" } : null;
+}
+
+const MAX_NAME_LENGTH = 1024;
+
+/** Text that can be kept as it is. */
+function isName(value: unknown): value is string {
+  if (typeof value !== "string" || value === "" || value.length > MAX_NAME_LENGTH) return false;
+  return !value.includes("\0") && value.isWellFormed();
 }

@@ -101,6 +101,7 @@ describe("GitHub's push", () => {
     ["another ref", { ref: "refs/notes/x" }, "not a branch"],
     ["a revision that is none", { after: "HEAD" }, "malformed revision"],
     ["no repository", { repository: null }, "no repository"],
+    ["a repository whose name cannot be kept", { repository: { id: 1, full_name: "acme/\0" } }, "no repository"],
     ["a name with NUL", { ref: "refs/heads/a\0" }, "branch name with NUL"],
     ["a name too long", { ref: `refs/heads/${"x".repeat(4097)}` }, "branch name over 4096 bytes"],
   ])("of %s is ignored", (_, changes, reason) => {
@@ -201,6 +202,7 @@ describe("any other event of GitHub", () => {
 
   it("names its sender by id where it has no login", () => {
     expect(normalize("push", { ...pushed, sender: { id: 5 } }).actor?.key).toBe("5");
+    expect(normalize("push", { ...pushed, sender: { login: "a\0", id: 5 } }).actor?.key).toBe("5");
     expect(normalize("push", { ...pushed, sender: null }).actor).toBeNull();
   });
 
