@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { InvalidInputError, NotFoundError, UnavailableError } from "@branchward/core";
 import Router from "@koa/router";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -151,6 +152,52 @@ describe("a listener with routes", () => {
     expect(
       (await post({ cookie: "branchward_session=signed-in", authorization: "Bearer nobody", ...site })).status,
     ).toBe(401);
+  });
+
+  it("takes no NUL, which no text of the record may hold", async () => {
+    const response = await echo("/echo/7", '{"name":"x\\u0000"}');
+    expect([response.status, await response.json()]).toEqual([400, expect.objectContaining({ code: "invalid_input" })]);
+  });
+
+  it("names the methods that an address takes", async () => {
+    const response = await call("/echo/7", { method: "DELETE" });
+    expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
+    expect(await response.json()).toMatchObject({ code: "method_not_allowed", status: 405 });
+  });
+
+  /** What comes back for these bytes until the connection ends. */
+  async function exchange(...parts: readonly string[]): Promise<string> {
+    const socket = connect(context.listener.port, "127.0.0.1");
+    let text = "";
+    socket.setEncoding("utf8").on("data", (part: string) => (text += part));
+    // Cut off while it sends.
+    socket.on("error", () => undefined);
+    const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    const [first = "", more] = parts;
+    socket.write(first);
+    const timer = more === undefined ? undefined : setInterval(() => socket.write(more), 5);
+    await ended;
+    clearInterval(timer);
+    return text;
+  }
+
+  it.each([
+    ["another protocol", "EHLO mail.example\r\n\r\n", 400, "malformed_request"],
+    [
+      "headers without an end",
+      `GET / HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(20_000)}\r\n\r\n`,
+      431,
+      "headers_too_large",
+    ],
+  ])("answers %s with a problem, too", async (_, bytes, status, code) => {
+    const [head = "", body = ""] = (await exchange(bytes)).split("\r\n\r\n");
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `, "u"));
+    expect(JSON.parse(body)).toMatchObject({ status, code });
+  });
+
+  it("lets go of who goes on sending after the answer", async () => {
+    const head = "POST /echo/7 HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    expect(await exchange(head, `400\r\n${" ".repeat(1024)}\r\n`)).toMatch(/^HTTP\/1.1 401 /u);
   });
 
   it("mounts no route that does not say which scope it needs", () => {

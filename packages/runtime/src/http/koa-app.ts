@@ -1,6 +1,6 @@
 import Koa from "koa";
 import type { Logger } from "../logging.ts";
-import { createProblem, isDatabaseAway, toProblemResponse } from "./problem.ts";
+import { createProblem, isDatabaseAway, type Problem, toProblemResponse } from "./problem.ts";
 
 const SECURITY_HEADERS = {
   "Content-Security-Policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
@@ -19,11 +19,11 @@ export function createKoaApp(log: Logger): Koa {
     ctx.set(SECURITY_HEADERS);
     try {
       await next();
-      if (ctx.status === 404 && ctx.body === undefined) {
-        ctx.status = 404;
-        ctx.type = "application/problem+json";
-        ctx.body = createProblem(404, "not_found", `there is nothing at ${ctx.path}`);
-      }
+      const problem = hasBody(ctx.body) ? undefined : findUnanswered(ctx);
+      if (problem === undefined) return;
+      ctx.status = problem.status;
+      ctx.type = "application/problem+json";
+      ctx.body = problem;
     } catch (error) {
       const { status, headers, body } = toProblemResponse(error);
       if (status === 500) log.error({ err: error, method: ctx.method, path: ctx.path }, "request failed");
@@ -35,6 +35,19 @@ export function createKoaApp(log: Logger): Koa {
     }
   });
   return koa;
+}
+
+function hasBody(body: unknown): boolean {
+  return body !== undefined && body !== null && body !== "";
+}
+
+/** What no route took: the router leaves nothing but a status. */
+function findUnanswered({ status, method, path }: Koa.Context): Problem | undefined {
+  if (status === 404) return createProblem(404, "not_found", `there is nothing at ${path}`);
+  if (status === 405 || status === 501) {
+    return createProblem(status, "method_not_allowed", `${method} is not taken at ${path}; Allow names what is`);
+  }
+  return undefined;
 }
 
 /** Whoever watches events leaves in the middle of the answer. */
