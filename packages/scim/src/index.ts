@@ -70,6 +70,7 @@ export {
 } from "./client/client.ts";
 export type { MemberPatchOptions } from "./client/member-patches.ts";
 export { ScimClientError, type ScimClientFailure } from "./client/error.ts";
+export { describeTransportCause } from "./client/transport-cause.ts";
 export type { CallOptions, ScimCall, ScimHttpOptions } from "./client/http.ts";
 export { toEqualityFilter, type ScimMemberDelta, type ScimOperation } from "./client/operations.ts";
 export type {

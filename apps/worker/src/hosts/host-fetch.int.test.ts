@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
 import { openHostFetch } from "./host-fetch.ts";
 
@@ -46,6 +47,23 @@ describe("what fetches from a host", () => {
     });
     await using host = openHostFetch({ url, allow: [] });
     await expect(host.fetch(url)).rejects.toThrow("more than 1048576 bytes");
+  });
+
+  it.each([
+    ["one coding", "gzip", (bomb: Buffer) => gzipSync(bomb)],
+    ["three codings", "gzip, br, gzip", (bomb: Buffer) => gzipSync(brotliCompressSync(gzipSync(bomb)))],
+  ])("takes no small answer that holds a large one in %s", async (_, coding, encode) => {
+    const body = encode(Buffer.alloc(64 << 20, " "));
+    const url = await open((__, response) => response.writeHead(200, { "content-encoding": coding }).end(body));
+    await using host = openHostFetch({ url, allow: [] });
+    await expect(host.fetch(url)).rejects.toThrow("more than 1048576 bytes");
+  });
+
+  it("says what is wrong with a connection, and how to mend it", async () => {
+    const url = await open((_, response) => response.socket?.destroy());
+    await using host = openHostFetch({ url, allow: [] });
+    await expect(host.fetch(url)).rejects.toThrow("the other side cut the connection");
+    await expect(host.fetch(url.replace("http:", "https:"))).rejects.toThrow("is that the port of plain HTTP?");
   });
 
   it("reaches no address that is not public, unless it is allowed", async () => {

@@ -1,6 +1,7 @@
 /** The network side of asking a host: guarded addresses, no redirects followed, answers of a bounded size. */
+import { describeTransportCause } from "@branchward/scim";
 import { Agent, fetch as undiciFetch } from "undici";
-import { createGuardedConnector } from "../endpoint/address-guard.ts";
+import { AddressRefusedError, createGuardedConnector } from "../endpoint/address-guard.ts";
 
 export interface HostFetch extends AsyncDisposable {
   readonly fetch: typeof fetch;
@@ -25,12 +26,23 @@ export function openHostFetch({ url, allow }: HostFetchOptions): HostFetch {
       const address = input instanceof Request ? input.url : String(input);
       const { method = "GET", signal = null } = init ?? {};
       const headers = Object.fromEntries(new Headers(init?.headers));
-      const response = await undiciFetch(address, { method, headers, signal, dispatcher: agent, redirect: "manual" });
-      const body = WITHOUT_BODY.has(response.status) ? null : await readCapped(response.body);
-      return new Response(body, { status: response.status, headers: Object.fromEntries(response.headers) });
+      try {
+        const response = await undiciFetch(address, { method, headers, signal, dispatcher: agent, redirect: "manual" });
+        const body = WITHOUT_BODY.has(response.status) ? null : await readCapped(response.body);
+        return new Response(body, { status: response.status, headers: Object.fromEntries(response.headers) });
+      } catch (error) {
+        throw toNamedError(error);
+      }
     },
     [Symbol.asyncDispose]: () => agent.destroy(),
   };
+}
+
+/** `fetch` keeps what is wrong with a connection in the cause of an error that says nothing. */
+function toNamedError(error: unknown): unknown {
+  const cause = error instanceof TypeError ? error.cause : undefined;
+  if (cause === undefined || cause instanceof AddressRefusedError) return error;
+  return new Error(describeTransportCause(cause).text, { cause });
 }
 
 async function readCapped(body: AsyncIterable<Uint8Array> | null): Promise<ArrayBuffer> {

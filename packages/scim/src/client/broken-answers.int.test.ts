@@ -88,7 +88,7 @@ describe("an answer", () => {
       /\(200\) that was not whole/u,
     ],
     ["that is cut", say(`${HEAD}content-length: 9\r\n\r\n{`), "connection", /the other side cut/u],
-    ["longer than it says", say(`${HEAD}content-length: 1\r\n\r\n{}`), "malformed", /not JSON/u],
+    ["longer than it says", say(`${HEAD}content-length: 1\r\n\r\n{}`), "malformed", /answer is not JSON$/u],
     ["with a length that is none", say(`${HEAD}content-length: -1\r\n\r\n{}`), "connection", /not HTTP/u],
     ["of another protocol", say("220 mail.example ESMTP\r\n"), "connection", /not HTTP/u],
     [

@@ -200,7 +200,7 @@ function parseBody(name: string, { status, text, type, coding, isWrite }: ReadAn
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const what = type === undefined ? "" : ` but ${toShownText(type, 50)}`;
+    const what = type === undefined || /json/iu.test(type) ? "" : ` but ${toShownText(type, 50)}`;
     throw new ScimClientError(`${name}: answer is not JSON${what}`, failure, cause);
   }
 }
