@@ -1,5 +1,5 @@
 /** Accounts as an endpoint has them: find, read, write. */
-import type { AccountHit, AccountOperation } from "@branchward/core";
+import { type AccountHit, type AccountOperation, foldName } from "@branchward/core";
 import {
   type JsonObject,
   type ScimClient,
@@ -24,14 +24,17 @@ export async function findAccountsByExternalId(
   client: ScimClient,
   externalId: string,
 ): Promise<readonly EndpointAccount[]> {
-  return (await client.findUsers(toEqualityFilter("externalId", externalId))).map(toAccount);
+  const keep = (user: ScimUser): boolean => user.externalId === externalId;
+  return (await client.findUsers(toEqualityFilter("externalId", externalId), { keep })).map(toAccount);
 }
 
 export async function findAccountsByUserName(
   client: ScimClient,
   userName: string,
 ): Promise<readonly EndpointAccount[]> {
-  return (await client.findUsers(toEqualityFilter("userName", userName))).map(toAccount);
+  const name = foldName(userName);
+  const keep = (user: ScimUser): boolean => foldName(user.userName) === name;
+  return (await client.findUsers(toEqualityFilter("userName", userName), { keep })).map(toAccount);
 }
 
 /** Undefined when it is not there any more. */

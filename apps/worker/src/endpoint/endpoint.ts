@@ -4,6 +4,7 @@ import {
   type ActualGroup,
   type BranchEntitlement,
   branchEntitlementSchema,
+  foldDisplayName,
   type Operation,
   UpstreamError,
 } from "@branchward/core";
@@ -65,17 +66,26 @@ export async function readGroup(client: ScimClient, id: string): Promise<ActualG
 
 /** Reads the groups that bear an `externalId` of ours (rule C6). */
 export async function findGroupsByExternalId(client: ScimClient, externalId: string): Promise<readonly ActualGroup[]> {
-  return findGroups(client, "externalId", externalId);
+  return findGroups(client, toEqualityFilter("externalId", externalId), (group) => group.externalId === externalId);
 }
 
 /** Reads the groups that bear a name we want: a collision, or ours at an endpoint that drops `externalId`. */
 export async function findGroupsByName(client: ScimClient, displayName: string): Promise<readonly ActualGroup[]> {
-  return findGroups(client, "displayName", displayName);
+  const name = foldDisplayName(displayName);
+  return findGroups(
+    client,
+    toEqualityFilter("displayName", displayName),
+    (group) => foldDisplayName(group.displayName) === name,
+  );
 }
 
-async function findGroups(client: ScimClient, attribute: string, value: string): Promise<readonly ActualGroup[]> {
+async function findGroups(
+  client: ScimClient,
+  filter: string,
+  keep: (group: ScimGroup) => boolean,
+): Promise<readonly ActualGroup[]> {
   try {
-    const groups = await client.findGroups(toEqualityFilter(attribute, value));
+    const groups = await client.findGroups(filter, { keep });
     return groups.map(toActualGroup);
   } catch (error) {
     throw toUpstreamError(error);

@@ -19,6 +19,15 @@ export interface FindOptions extends CallOptions {
   readonly paging?: "index" | "cursor";
 }
 
+/** Which of the resources that a list gives are wanted. */
+export interface KeepOption<Resource> {
+  /**
+   * The others are forgotten as they come, so that an endpoint that ignores the filter and answers with all it has costs
+   * no more memory than a page; all are kept unless given.
+   */
+  readonly keep?: (resource: Resource) => boolean;
+}
+
 /** What a write tells besides that it was accepted: which is a claim, not a proof. */
 export interface WriteAnswer {
   /** The version after it, where the endpoint said so. */
@@ -55,11 +64,11 @@ export interface ScimCalls {
     collection: Collection<Resource>,
     page: PageOptions,
   ) => Promise<ResourcePage<Resource>>;
-  /** Reads all pages; each resource once, though it moves from page to page meanwhile. */
+  /** Reads all pages; each wanted resource once, though it moves from page to page meanwhile. */
   readonly find: <Resource extends ScimResource>(
     collection: Collection<Resource>,
     filter: string | undefined,
-    options?: FindOptions,
+    options?: FindOptions & KeepOption<Resource>,
   ) => Promise<readonly Resource[]>;
 }
 
@@ -128,7 +137,8 @@ function createFind(
   get: ScimCalls["get"],
   { maxBytes, deadlineMs }: Pick<ScimHttpOptions, "maxBytes" | "deadlineMs">,
 ): ScimCalls["find"] {
-  return async (collection, filter, { pageSize = 100, paging = "index", ...more } = {}) => {
+  return async (collection, filter, { pageSize = 100, paging = "index", keep = () => true, ...more } = {}) => {
+    const seen = new Set<string>();
     const found = new Map<string, ReturnType<typeof collection.parse>>();
     const fixed = { ...collection.query, filter, count: String(pageSize) };
     let position: Position = paging === "cursor" ? { cursor: "" } : { startIndex: 1 };
@@ -142,17 +152,20 @@ function createFind(
         return toTypedPage(parsePage(answer.body, isCursorPage), collection.parse);
       };
       const page = await get(collection.path, parse, { ...more, query });
-      const before = found.size;
-      for (const resource of page.resources) found.set(resource.id, resource);
+      const before = seen.size;
+      for (const resource of page.resources) {
+        seen.add(resource.id);
+        if (keep(resource)) found.set(resource.id, resource);
+      }
       const next = toNextPosition(position, page);
       if (next === undefined) return [...found.values()];
       // An endpoint that leads on and gives nothing new would lead on for ever.
-      if (found.size === before) {
-        const detail = `${found.size} of ${page.totalResults ?? "more"} resources given`;
+      if (seen.size === before) {
+        const detail = `${seen.size} of ${page.totalResults ?? "more"} resources given`;
         throw malformed({ method: "GET", path: collection.path }, detail, { status: 200 });
       }
-      if (pages >= MAX_PAGES || length > MAX_ANSWERS * maxBytes) throw toEndless(collection.path, found.size);
-      if (performance.now() > endsAt) throw toOverdue(collection.path, found.size, MAX_DEADLINES * deadlineMs);
+      if (pages >= MAX_PAGES || length > MAX_ANSWERS * maxBytes) throw toEndless(collection.path, seen.size);
+      if (performance.now() > endsAt) throw toOverdue(collection.path, seen.size, MAX_DEADLINES * deadlineMs);
       position = next;
     }
   };

@@ -283,6 +283,18 @@ describe("a client", () => {
     expect(state.calls).toBeLessThanOrEqual(mostCalls);
   });
 
+  it("forgets what is not wanted as it comes, and reads on", async () => {
+    const state = { pages: 0 };
+    const url = await serve((_, response) => {
+      state.pages += 1;
+      const resource = { id: String(state.pages), displayName: state.pages === 2 ? "wanted" : "of others" };
+      response.end(JSON.stringify({ totalResults: 3, Resources: [resource] }));
+    });
+    const keep = ({ displayName }: { readonly displayName: string }): boolean => displayName === "wanted";
+    const found = await createClient(url).findGroups('displayName eq "wanted"', { keep });
+    expect([state.pages, found.map(({ id }) => id)]).toEqual([3, ["2"]]);
+  });
+
   it("gives up a list that is given a little at a time", async () => {
     const state = { calls: 0 };
     const url = await serve((_, response) => {

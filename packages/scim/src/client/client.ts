@@ -4,6 +4,7 @@ import { userSchema } from "../schema/user.ts";
 import {
   createCalls,
   type FindOptions,
+  type KeepOption,
   type PageOptions,
   type ResourcePage,
   type ScimCalls,
@@ -34,7 +35,10 @@ export interface GroupReadOptions extends CallOptions {
 /** Calls on groups (see `ScimClient`). */
 export interface ScimGroupCalls {
   getGroup(id: string, options?: GroupReadOptions): Promise<ScimGroup>;
-  findGroups(filter: string | undefined, options?: GroupReadOptions & FindOptions): Promise<readonly ScimGroup[]>;
+  findGroups(
+    filter: string | undefined,
+    options?: GroupReadOptions & FindOptions & KeepOption<ScimGroup>,
+  ): Promise<readonly ScimGroup[]>;
   /** One page of all groups, for whoever reads them at a pace of their own. */
   readGroupPage(page: PageOptions): Promise<ResourcePage<ScimGroup>>;
   /** `group` needs `displayName`; `schemas` is added where it is missing. */
@@ -59,7 +63,7 @@ export interface ScimGroupCalls {
 /** Calls on users (see `ScimClient`). */
 export interface ScimUserCalls {
   getUser(id: string, options?: CallOptions): Promise<ScimUser>;
-  findUsers(filter: string | undefined, options?: FindOptions): Promise<readonly ScimUser[]>;
+  findUsers(filter: string | undefined, options?: FindOptions & KeepOption<ScimUser>): Promise<readonly ScimUser[]>;
   createUser(user: JsonObject, options?: CallOptions): Promise<ScimUser>;
   replaceUser(id: string, user: JsonObject, options?: WriteOptions): Promise<WriteAnswer>;
   patchUser(id: string, operations: readonly ScimOperation[], options?: WriteOptions): Promise<WriteAnswer>;
