@@ -25,6 +25,14 @@ export const EXAMPLES: readonly Schedule[] = [
     { do: "create", name: "users/cal/x", like: null, telling: "once" },
     { do: "rename", name: "users/cal/x", to: "main", form: "reversed", telling: "once" },
   ),
+  // A branch that was merged was asked for without a pause while drift that is only reported stayed at the one it went into.
+  example(
+    { do: "create", name: "users/bea/x", like: null, telling: "twice" },
+    { do: "create", name: "release/1", like: "users/bea/x", telling: "once" },
+    { do: "delete", name: "users/bea/x", telling: "once" },
+    { do: "run", index: 1, faults: [] },
+    { do: "meddle", endpoint: 0, group: 0, person: "bea", isMember: true },
+  ),
   // A working copy that is told again to be on a name stands on the branch that bears it now.
   example(
     { do: "create", name: "main", like: null, telling: "once" },

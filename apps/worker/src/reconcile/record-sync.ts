@@ -90,7 +90,7 @@ export async function recordSync(deps: RecordDeps, finished: Finished): Promise<
     if (settled === undefined) return undefined;
     await saveGroupBindings(trx, lease.scopeId, result);
     await recordLedger(trx, finished, ledgerDigest);
-    if (isEqual) await settleMerged(trx, merged);
+    await settleMerged(trx, merged, result);
     const run = describeRun(finished);
     await recordGuards(trx, { lease, result, syncId: run.id });
     await saveScopeFindings(trx, lease.scopeId, scope.desired.findings);
@@ -109,7 +109,7 @@ export async function recordSync(deps: RecordDeps, finished: Finished): Promise<
     const [again] = await requestScopes(trx, [lease.scopeId], "rename");
     return { ...settled, requested: again?.requested ?? settled.requested };
   });
-  if (!isEqual) for (const one of merged) await releaseLease(deps.db, one);
+  if (recorded === undefined) for (const one of merged) await releaseLease(deps.db, one);
   if (recorded === undefined) deps.log.warn({ scopeId: lease.scopeId }, "lease lost; nothing recorded");
   else await wakeIn(deps, lease.scopeId, recorded.dueInMs);
   return recorded === undefined ? undefined : { requested: recorded.requested, verdict };
@@ -174,11 +174,16 @@ function listDue({ lease, scope, result }: Finished, failures: number): readonly
   ];
 }
 
-/** What was merged has no groups any more, and nothing left to reach. */
-async function settleMerged(trx: Queryable, merged: readonly Lease[]): Promise<void> {
+/**
+ * What was merged has nothing left to reach once a whole plan reads as made: its groups are gone, whatever drift stays.
+ * Until then the survivor's rounds see to it; by itself it would be asked for without a pause.
+ */
+async function settleMerged(trx: Queryable, merged: readonly Lease[], result: SyncResult): Promise<void> {
+  const isGone = result.judgement.verdict === "verified" && result.suspended === null;
+  const verdict = isGone ? "verified" : result.verdict;
+  const outcome = { verdict, mismatches: [], due: [], failures: 0, settledNames: [] } as const;
   for (const lease of merged) {
-    const outcome = { verdict: "verified", mismatches: [], due: [], failures: 0, settledNames: [] } as const;
-    if ((await settleScope(trx, lease, outcome)) === undefined) continue;
+    if ((await settleScope(trx, lease, outcome)) === undefined || !isGone) continue;
     await saveGroupBindings(trx, lease.scopeId, { groups: [], undecided: [] });
     await endLedgerOf(trx, lease.scopeId, "merged");
   }
