@@ -25,6 +25,15 @@ export const EXAMPLES: readonly Schedule[] = [
     { do: "create", name: "users/cal/x", like: null, telling: "once" },
     { do: "rename", name: "users/cal/x", to: "main", form: "reversed", telling: "once" },
   ),
+  // A group that an endpoint does not show yet was forgotten when its branch ended before, with everybody in it.
+  example(
+    { do: "create", name: "dev/a", like: null, telling: "once" },
+    { do: "run", index: 1, faults: [] },
+    { do: "recreate", name: "dev/a", telling: "lost" },
+    { do: "run", index: 1, faults: [] },
+    { do: "run", index: 2, faults: [] },
+    { do: "activate", policy: 2 },
+  ),
   // A branch that was merged was asked for without a pause while drift that is only reported stayed at the one it went into.
   example(
     { do: "create", name: "users/bea/x", like: null, telling: "twice" },

@@ -15,6 +15,8 @@ export interface LedgerView {
   readonly desired: Desired;
   readonly plan: Plan;
   readonly mismatches: Judgement["mismatches"];
+  /** Entitlements whose groups may be there though no read shows them yet. */
+  readonly unseen: readonly string[];
   /** The independent read after the writes. */
   readonly read: readonly ActualGroup[];
   readonly accountOf: (userId: UserId) => string | undefined;
@@ -65,7 +67,7 @@ export function listIntended({ operations }: Plan): readonly LedgerOpening[] {
 export function planLedger(view: LedgerView, open: readonly OpenEntry[]): LedgerPlan {
   const shown = listShown(view);
   const causes = listCauses(view.plan);
-  const doubtful = new Set(view.mismatches.map(({ entitlement }) => entitlement));
+  const doubtful = new Set([...view.mismatches.map(({ entitlement }) => entitlement), ...view.unseen]);
   const verified: string[] = [];
   const ended: { readonly id: string; readonly cause: string }[] = [];
   const openings: LedgerOpening[] = [];

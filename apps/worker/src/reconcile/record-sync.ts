@@ -32,7 +32,7 @@ import type { LoadedScope } from "./load-scope.ts";
 import { VERIFY_AGAIN_MS } from "./lease-times.ts";
 import { digestLedger, planLedger } from "./plan-ledger.ts";
 import { raiseRunFindings } from "./raise-run-findings.ts";
-import type { SyncResult } from "./run-sync.ts";
+import { listOwn, type SyncResult } from "./run-sync.ts";
 import type { Timeline } from "./timeline.ts";
 
 export interface RecordDeps {
@@ -88,9 +88,10 @@ export async function recordSync(deps: RecordDeps, finished: Finished): Promise<
   const recorded = await deps.db.transaction().execute(async (trx) => {
     const settled = await settleScope(trx, lease, outcome);
     if (settled === undefined) return undefined;
-    await saveGroupBindings(trx, lease.scopeId, result);
+    const undecided = [...result.undecided, ...listOwn({ lease }, result.unseen)];
+    await saveGroupBindings(trx, lease.scopeId, { groups: result.groups, undecided });
     await recordLedger(trx, finished, ledgerDigest);
-    await settleMerged(trx, merged, result);
+    await settleMerged(trx, merged, { lease, result });
     const run = describeRun(finished);
     await recordGuards(trx, { lease, result, syncId: run.id });
     await saveScopeFindings(trx, lease.scopeId, scope.desired.findings);
@@ -160,7 +161,7 @@ function listDue({ lease, scope, result }: Finished, failures: number): readonly
   const isTried = failures > 0 && failures < MAX_ROUNDS;
   // A write of whoever lost the lease may still arrive, where no fence holds it back; and what reads right after it did not
   // may be what was so before a write that is not shown yet (rule C4).
-  const wasLagging = failures === 0 && lease.failures > 0 && lease.verdict === "diverged";
+  const wasLagging = failures === 0 && lease.failures > 0 && (lease.verdict === "diverged" || result.unseen.length > 0);
   const isExposed = !result.isFenced && (lease.isTakenOver || wasLagging);
   return [
     ...(dueAt === null ? [] : [{ at: dueAt, reason: planned } as const]),
@@ -178,14 +179,19 @@ function listDue({ lease, scope, result }: Finished, failures: number): readonly
  * What was merged has nothing left to reach once a whole plan reads as made: its groups are gone, whatever drift stays.
  * Until then the survivor's rounds see to it; by itself it would be asked for without a pause.
  */
-async function settleMerged(trx: Queryable, merged: readonly Lease[], result: SyncResult): Promise<void> {
-  const isGone = result.judgement.verdict === "verified" && result.suspended === null;
+async function settleMerged(
+  trx: Queryable,
+  merged: readonly Lease[],
+  { lease, result }: Pick<Finished, "lease" | "result">,
+): Promise<void> {
+  const isUnseen = result.unseen.some(({ incarnation }) => incarnation !== lease.incarnationId);
+  const isGone = result.judgement.verdict === "verified" && result.suspended === null && !isUnseen;
   const verdict = isGone ? "verified" : result.verdict;
   const outcome = { verdict, mismatches: [], due: [], failures: 0, settledNames: [] } as const;
-  for (const lease of merged) {
-    if ((await settleScope(trx, lease, outcome)) === undefined || !isGone) continue;
-    await saveGroupBindings(trx, lease.scopeId, { groups: [], undecided: [] });
-    await endLedgerOf(trx, lease.scopeId, "merged");
+  for (const one of merged) {
+    if ((await settleScope(trx, one, outcome)) === undefined || !isGone) continue;
+    await saveGroupBindings(trx, one.scopeId, { groups: [], undecided: [] });
+    await endLedgerOf(trx, one.scopeId, "merged");
   }
 }
 

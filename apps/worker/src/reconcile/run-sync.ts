@@ -39,6 +39,9 @@ export interface KeptMembers {
   readonly members: readonly Addition[];
 }
 
+/** A group of the scope, or of what was merged into it. */
+export type UnseenGroup = Pick<LoadedScope["knownGroups"][number], "incarnation" | "entitlement">;
+
 /** What a run did and proved. */
 export interface SyncResult extends ChosenPlan {
   readonly verdict: Verdict;
@@ -55,6 +58,8 @@ export interface SyncResult extends ChosenPlan {
   readonly collisions: readonly Collision[];
   /** Entitlements of the scope's own among them. */
   readonly undecided: readonly string[];
+  /** Groups that are bound, or meant to be made, and that no read showed since the last run that did not end well. */
+  readonly unseen: readonly UnseenGroup[];
   readonly kept: readonly KeptMembers[];
 }
 
@@ -83,14 +88,12 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
     await doubtAccounts(run, listAdded(plan), error);
     throw error;
   });
-  const effective = plan.effective.map((group) => ({
-    ...group,
-    groupId: group.groupId ?? created.get(group.entitlement) ?? null,
-  }));
+  const effective = withCreated(plan, created);
   if (plan.operations.length > 0) timeline.enter("verify");
   // A scope already equal makes no write (rule C8), and the read that showed it is the proof.
   const read = plan.operations.length === 0 ? before : await readBack(client, effective, plan.gone);
   const expected = { effective, gone: plan.gone };
+  const unseen = listUnseen(run, before);
   const judged = judgeSync({ expected, read, before, earlier: [], told: versions.told });
   const judgement = addCollisions(judged, collisions);
   if (judgement.verdict !== "verified") await doubtAccounts(run, listAdded(plan));
@@ -101,6 +104,7 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
     groups: effective.filter(({ groupId }) => groupId !== null),
     collisions,
     undecided: listUndecided(run, collisions),
+    unseen,
     freedNames: [
       ...listFreedNames(before, { read, effective, gone: plan.gone }),
       ...listUnborne(run.scope.recordedNames, read),
@@ -112,11 +116,19 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
       desired: run.scope.desired,
       plan: { ...plan, effective },
       mismatches: judgement.mismatches,
+      unseen: listOwn(run, unseen),
       read,
       accountOf,
       userOf: (member) => (run.endpoint.builtin ? parseUserId(member) : null),
     },
   };
+}
+
+function withCreated(plan: Plan, created: ReadonlyMap<string, string>): Plan["effective"] {
+  return plan.effective.map((group) => ({
+    ...group,
+    groupId: group.groupId ?? created.get(group.entitlement) ?? null,
+  }));
 }
 
 /** What may be ours and holds others is not what it must be, whatever else reads right (rule C6). */
@@ -125,6 +137,27 @@ function addCollisions({ verdict, mismatches }: Judgement, collisions: readonly 
   const named = new Set(collisions.map(({ intent }) => intent.entitlement));
   const others = mismatches.filter(({ entitlement }) => !named.has(entitlement));
   return { verdict: "diverged", mismatches: [...others, ...collisions.map(({ mismatch }) => mismatch)] };
+}
+
+/**
+ * An endpoint that shows writes late hides a group that was just made, and who is in it: it is not forgotten before another
+ * look (rules C3, C4).
+ */
+function listUnseen({ lease, endpoint, scope }: SyncRun, before: readonly ActualGroup[]): readonly UnseenGroup[] {
+  if (endpoint.builtin || lease.failures === 0) return [];
+  const ids = new Set(before.map(({ id }) => id));
+  const externalIds = new Set(before.map(({ externalId }) => externalId));
+  const toExternalId = ({ incarnation, entitlement }: UnseenGroup) => externalIdOf(incarnation, entitlement);
+  const seen = new Set(scope.knownGroups.filter(({ groupId }) => ids.has(groupId)).map(toExternalId));
+  return [...scope.knownGroups, ...scope.intents].filter((group) => {
+    const externalId = toExternalId(group);
+    return !seen.has(externalId) && !externalIds.has(externalId);
+  });
+}
+
+/** Entitlements of the scope's own among groups. */
+export function listOwn({ lease }: Pick<SyncRun, "lease">, groups: readonly UnseenGroup[]): readonly string[] {
+  return groups.flatMap(({ incarnation, entitlement }) => (incarnation === lease.incarnationId ? [entitlement] : []));
 }
 
 function listUndecided({ lease }: SyncRun, collisions: readonly Collision[]): readonly string[] {
