@@ -131,7 +131,7 @@ async function followSync({ world, removals, system }: Play, id: string): Promis
       }
       if (!kinds.includes("deactivations")) continue;
       for (const userId of world.departures.keys())
-        if (removals?.isMass(world, userId) === true) removals.approve(world, userId);
+        if (removals?.isMass(world, userId) === true) removals.letGo(world, userId);
     }
   };
 }

@@ -252,8 +252,10 @@ async function checkWithheld(play: Play, { endpoint, withheld }: AtEndpoint, sin
     const group = { endpoint: endpoint.traits.name, name, incarnation, entitlement };
     for (const userId of users) {
       const who = `${nameOf(play, userId)} in ${entitlement} on ${name}`;
-      if (removals.isApproved(world, userId, group)) part(play, `at the end ${who} is withheld, though approved`);
       const isActive = world.users.get(userId)?.active === true;
+      // Who approved a plan has let nobody go who was deactivated since, as one of too many.
+      const isApproved = isActive ? removals.isApproved(world, userId, group) : removals.isLetGo(world, userId);
+      if (isApproved) part(play, `at the end ${who} is withheld, though approved`);
       if (!isActive && !removals.isMass(world, userId)) part(play, `at the end ${who} is withheld, though inactive`);
       if (isActive && isDenied(world, group, { entitlement, userId }))
         part(play, `at the end ${who} is withheld, though denied`);

@@ -114,6 +114,7 @@ async function create(
   state.refs.set(name, revision);
   const isAmbiguous = noteTurn(state, name, revision);
   const fold = (): void => {
+    state.safety.renew(name);
     bear(state.world, name).isUncertain = isAmbiguous;
   };
   await tell(state, telling, { meaning: { changes: [created(name, revision)] }, names: [name], fold });

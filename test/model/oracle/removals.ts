@@ -25,7 +25,11 @@ export interface Removals {
   forget(place: Pick<GroupKey, "endpoint" | "incarnation">): void;
   /** Lets one user go from one group, or from everything. */
   approve(world: World, userId: string, group?: Pick<GroupKey, "endpoint" | "incarnation" | "entitlement">): void;
+  /** Lets one of too many deactivated go. */
+  letGo(world: World, userId: string): void;
   isApproved(world: World, userId: string, group: GroupKey): boolean;
+  /** Whether somebody let the user go as one of too many deactivated: what alone ends their wait. */
+  isLetGo(world: World, userId: string): boolean;
   /** One of too many whom the identity provider deactivated. */
   isMass(world: World, userId: string): boolean;
   /** Whether the user was one of too many at some moment from then on: their removal may have been withheld. */
@@ -43,6 +47,7 @@ export interface Removed {
 }
 
 const EVERYWHERE = "everywhere";
+const DEACTIVATED = "deactivated";
 
 type Limits = NonNullable<Setting["guards"]>;
 
@@ -72,6 +77,10 @@ export function createRemovals(limits: Limits): Removals {
   return {
     isMass: (world, userId) => isMass(state, world, userId),
     wasMass: (world, userId, since) => isMass(state, world, userId) || (state.massAt.get(userId) ?? -Infinity) >= since,
+    letGo(world, userId) {
+      for (const what of [EVERYWHERE, DEACTIVATED]) state.approvedAt.set(`${userId} ${what}`, world.now);
+    },
+    isLetGo: (world, userId) => isStanding(state, world, `${userId} ${DEACTIVATED}`),
     isApproved: (world, userId, group) => isApproved(state, world, { userId, group }),
     listGone: (since) => new Set([...state.goneAt].flatMap(([userId, at]) => (at >= since ? [userId] : []))),
     note: (world, safety, endpoint) => note(state, { world, safety, endpoint }),
@@ -97,13 +106,15 @@ function isMass({ maxDeactivations }: State, { departures }: World, userId: stri
 }
 
 function isApproved(
-  { approvedAt }: State,
+  state: State,
   world: World,
   { userId, group }: { readonly userId: string; readonly group: GroupKey },
 ): boolean {
-  return [`${userId} ${EVERYWHERE}`, `${userId} ${keyOf(group)}`].some(
-    (key) => (approvedAt.get(key) ?? -Infinity) + APPROVED_MS > world.now,
-  );
+  return [`${userId} ${EVERYWHERE}`, `${userId} ${keyOf(group)}`].some((key) => isStanding(state, world, key));
+}
+
+function isStanding({ approvedAt }: State, { now }: World, key: string): boolean {
+  return (approvedAt.get(key) ?? -Infinity) + APPROVED_MS > now;
 }
 
 interface Moment {

@@ -9,6 +9,8 @@ export interface Safety {
   /** A branch is renamed: until that is verified at an endpoint nobody is given there what the former name did not give (rule A5). */
   narrow(from: string, to: string): void;
   widen(place: Place): void;
+  /** Another branch bears the name: what the one before was called is nothing to it. */
+  renew(name: string): void;
   isNarrowed(place: Place): boolean;
   /** Whether the user may have been given it. */
   wasAllowed(place: Place, entitlement: string, userId: string): boolean;
@@ -30,6 +32,9 @@ export function createSafety(endpoints: readonly EndpointName[]): Safety {
       for (const part of parts.values()) part.narrow(from, to);
     },
     widen: ({ endpoint, name }) => parts.get(endpoint)?.widen(name),
+    renew(name) {
+      for (const part of parts.values()) part.widen(name);
+    },
     isNarrowed: ({ endpoint, name }) => parts.get(endpoint)?.isNarrowed(name) ?? false,
     wasAllowed: ({ endpoint, name }, entitlement, userId) =>
       parts.get(endpoint)?.wasAllowed(name, key(entitlement, userId)) ?? false,
