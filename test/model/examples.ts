@@ -82,6 +82,14 @@ export const EXAMPLES: readonly Schedule[] = [
     ...runs(3),
     { do: "resume", index: 0 },
   ),
+  // What ended with a branch that went on after all stood as outstanding, where drift is left as it is.
+  example(...GIVEN, { do: "rename", name: "main", to: "dev/a", form: "apart", telling: "once" }, ...runs(4), {
+    do: "meddle",
+    endpoint: 0,
+    group: 0,
+    person: "dan",
+    isMember: true,
+  }),
   // CI waits for a push that came while a run was at work, and for a run that knew of it.
   example(
     ...GIVEN,

@@ -69,7 +69,8 @@ export function createReconcileScope(deps: ReconcileDeps) {
 
 /**
  * Runs a scope ahead of whoever works on it (rule C3).
- * @returns true when it reads as it must; false also where another took the lease, of whom nothing is known yet
+ * @returns true when nothing that it was to end is left; false also where another took the lease, of whom nothing is known
+ * yet
  */
 export async function revokeScope(deps: ReconcileDeps, scopeId: string, run: JobRun): Promise<boolean> {
   const timeline = createTimeline(() => performance.now());
@@ -80,7 +81,7 @@ export async function revokeScope(deps: ReconcileDeps, scopeId: string, run: Job
   if (reached !== undefined && reached.requested > lease.requested) {
     await deps.queues.enqueueReconcile({ scopeId, endpoint: lease.endpoint, lane: "event" });
   }
-  return reached?.verdict === "verified" || reached?.verdict === "held";
+  return reached?.isMade === true;
 }
 
 const LEASE: LeaseRequest = { holder: `${hostname()}-${process.pid}`, leaseMs: LEASE_MS };
@@ -111,7 +112,7 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
     if (endpoint === undefined || branch.id !== lease.incarnationId) {
       await releaseLease(deps.db, lease);
       if (endpoint !== undefined) await requestSurvivor(deps, branch.id, lease.endpoint);
-      return { requested: lease.requested, verdict: "verified" };
+      return { requested: lease.requested, isMade: true };
     }
     if ((await findRetirementMode(deps.db, lease.endpoint)) === "leave") {
       return await recordLeft(deps.db, { lease, attempt, timeline });

@@ -33,6 +33,6 @@ export async function recordLeft(db: Database, ended: Ended): Promise<Reached | 
     });
     await resolveFinding(trx, FAILING_FINDING, lease.endpoint);
     await notify(trx, "scopes", lease.incarnationId);
-    return { requested: settled.requested, verdict: "verified" as const };
+    return { requested: settled.requested, isMade: true };
   });
 }

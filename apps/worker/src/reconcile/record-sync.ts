@@ -1,5 +1,5 @@
 /** Writes what a run reached, guarded by the lease's token: a run that lost its lease records nothing (rule C4). */
-import { AppError, removalKey, type Verdict } from "@branchward/core";
+import { AppError, removalKey } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import {
@@ -64,18 +64,20 @@ interface Finished extends Ended {
   readonly result: SyncResult;
 }
 
-/** What a run left: the scope's `requested` after recording, and the verdict. */
+/** What a run left. */
 export interface Reached {
+  /** The scope's, after recording. */
   readonly requested: number;
-  readonly verdict: Verdict;
+  /** True when a read showed all that the run wrote, so that nothing revoked is left; drift may stay, or wait for a hold. */
+  readonly isMade: boolean;
 }
 
 /** @returns undefined when the lease was lost. */
 export async function recordSync(deps: RecordDeps, finished: Finished): Promise<Reached | undefined> {
   const { lease, merged, scope, result, timeline } = finished;
   timeline.enter("record");
-  const { mismatches } = result.judgement;
-  const { verdict } = result;
+  const { verdict, judgement } = result;
+  const { mismatches } = judgement;
   const isEqual = verdict === "verified" || verdict === "held";
   const failures = isEqual ? 0 : lease.failures + 1;
   // Rename narrowing ends with the first verified run; the wider state of the new name alone comes with the next.
@@ -113,7 +115,9 @@ export async function recordSync(deps: RecordDeps, finished: Finished): Promise<
   if (recorded === undefined) for (const one of merged) await releaseLease(deps.db, one);
   if (recorded === undefined) deps.log.warn({ scopeId: lease.scopeId }, "lease lost; nothing recorded");
   else await wakeIn(deps, lease.scopeId, recorded.dueInMs);
-  return recorded === undefined ? undefined : { requested: recorded.requested, verdict };
+  return recorded === undefined
+    ? undefined
+    : { requested: recorded.requested, isMade: judgement.verdict === "verified" };
 }
 
 /**
@@ -231,7 +235,7 @@ export async function recordFailure(
   if (failed === undefined) return undefined;
   if (failed.hasExpired) await revokeSoon(deps, lease.scopeId);
   await wakeIn(deps, lease.scopeId, failed.dueInMs);
-  return { requested: failed.requested, verdict: "failed" };
+  return { requested: failed.requested, isMade: false };
 }
 
 /** What every record of a run has. */
