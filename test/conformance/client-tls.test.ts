@@ -1,8 +1,8 @@
 /** The client where TLS does not come about: what it says, and that nothing was written. */
-import { once } from "node:events";
-import { createServer, type Socket } from "node:net";
+import { createServer } from "node:net";
 import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { createScimClient, ScimClientError } from "@branchward/scim";
+import { listenOnLoopback } from "@branchward/scim/testing";
 import { Agent } from "undici";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Certificates, makeCertificates } from "../support/certificates.ts";
@@ -12,20 +12,6 @@ afterEach(async () => {
   await stack.disposeAsync();
   stack = new AsyncDisposableStack();
 });
-
-async function listen(server: ReturnType<typeof createServer>): Promise<number> {
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket) => sockets.add(socket.on("error", () => undefined)));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  stack.defer(async () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-    await once(server, "close");
-  });
-  const address = server.address();
-  return typeof address === "object" ? (address?.port ?? 0) : 0;
-}
 
 /** What a creation fails with. */
 async function failureOf(url: string, connect: Agent.Options["connect"] = {}) {
@@ -66,7 +52,7 @@ describe("a connection by TLS", () => {
   ])("to $what fails, and says how to mend that", async ({ server, told, outcomeUnknown = false, ...more }) => {
     const { host = "localhost", certificate = "valid", isTrusted = true } = more;
     const { key, [certificate]: cert } = state.certificates;
-    const port = await listen(createTlsServer({ key, cert, ...server }));
+    const { port } = stack.use(await listenOnLoopback(createTlsServer({ key, cert, ...server })));
     expect(await failureOf(`https://${host}:${port}`, isTrusted ? { ca: cert } : {})).toEqual({
       kind: "connection",
       message: expect.stringMatching(told),
@@ -75,8 +61,10 @@ describe("a connection by TLS", () => {
   });
 
   it("to where plain HTTP is spoken says so", async () => {
-    const port = await listen(
-      createServer((socket) => socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\n\r\n{}"))),
+    const { port } = stack.use(
+      await listenOnLoopback(
+        createServer((socket) => socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\n\r\n{}"))),
+      ),
     );
     const { message } = await failureOf(`https://127.0.0.1:${port}`);
     expect(message).toMatch(/speaks no TLS: is that the port of plain HTTP/u);

@@ -1,6 +1,7 @@
 /** For tests of stores and of what calls providers: random filters, a store in memory, a server around a provider. */
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
+import type { Server, Socket } from "node:net";
 import { isDeepStrictEqual } from "node:util";
 import { ScimError } from "./error.ts";
 import { compareByAttribute, matchesFilter } from "./filter/evaluate.ts";
@@ -107,14 +108,21 @@ export async function serveProvider(
     };
     answer().catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
   });
+  const { port, [Symbol.asyncDispose]: dispose } = await listenOnLoopback(server);
+  return { url: `http://127.0.0.1:${port}/scim/v2`, [Symbol.asyncDispose]: dispose };
+}
+
+/** Listens on a free port of loopback; disposing destroys the connections that stand. */
+export async function listenOnLoopback(server: Server): Promise<{ readonly port: number } & AsyncDisposable> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => sockets.add(socket.on("error", () => undefined)));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
-  const port = typeof address === "object" ? address?.port : undefined;
   return {
-    url: `http://127.0.0.1:${port}/scim/v2`,
+    port: typeof address === "object" ? (address?.port ?? 0) : 0,
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
       server.close();
       await once(server, "close");
     },

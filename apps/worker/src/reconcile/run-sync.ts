@@ -94,7 +94,7 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
   const read = plan.operations.length === 0 ? before : await readBack(client, effective, plan.gone);
   const expected = { effective, gone: plan.gone };
   const unseen = listUnseen(run, before);
-  const judged = judgeSync({ expected, read, before, earlier: [], told: versions.told });
+  const judged = judgeSync({ expected, read, before, told: versions.told });
   const judgement = addCollisions(judged, collisions);
   if (judgement.verdict !== "verified") await doubtAccounts(run, listAdded(plan));
   return {

@@ -9,8 +9,6 @@ export interface JudgeInput {
   readonly read: readonly ActualGroup[];
   /** The read that the plan was made from. */
   readonly before: readonly ActualGroup[];
-  /** Earlier reads of this sync's later rounds, oldest first. */
-  readonly earlier: readonly (readonly ActualGroup[])[];
   /** What the endpoint told of each group after the last write to it, by its id. */
   readonly told?: ReadonlyMap<string, Told>;
 }
@@ -66,20 +64,15 @@ function judgeGroup(input: JudgeInput, expected: EffectiveGroup): Mismatch[] {
     { entitlement: expected.entitlement, class: kind, missing, extra },
   ];
   const whole = { missing: expected.members, extra: [] };
-  const sightings = input.earlier.map((read) => findGroup(read, expected));
   if (found === undefined) {
     const folded = foldDisplayName(expected.displayName);
     const isTaken = input.read.some((group) => foldDisplayName(group.displayName) === folded);
-    if (isTaken) return mismatch("name-collision", whole);
-    return mismatch(sightings.some((group) => group !== undefined) ? "stale-replica" : "ignored-operation", whole);
+    return mismatch(isTaken ? "name-collision" : "ignored-operation", whole);
   }
   if (found.externalId !== null && found.externalId !== expected.externalId) return mismatch("wrong-object", whole);
   const difference = differ(expected, found);
   if (sizeOf(difference) === 0) return [];
-  const wasCloser = sightings.some(
-    (group) => group !== undefined && sizeOf(differ(expected, group)) < sizeOf(difference),
-  );
-  if (wasCloser || isOld(input, found)) return mismatch("stale-replica", difference);
+  if (isOld(input, found)) return mismatch("stale-replica", difference);
   return mismatch(classOf(expected, difference, findGroup(input.before, expected)), difference);
 }
 

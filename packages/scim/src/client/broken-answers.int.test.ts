@@ -1,10 +1,10 @@
 /** What peers were made to answer with that no HTTP server should: each ends within its limits, by a name that leads to a mend. */
-import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { Agent } from "undici";
 import { afterEach, describe, expect, it } from "vitest";
 import { createScimClient } from "./client.ts";
+import { listenOnLoopback } from "../testing.ts";
 import { ScimClientError } from "./error.ts";
 
 let stack = new AsyncDisposableStack();
@@ -12,20 +12,6 @@ afterEach(async () => {
   await stack.disposeAsync();
   stack = new AsyncDisposableStack();
 });
-
-async function listen(server: ReturnType<typeof createServer>): Promise<number> {
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket) => sockets.add(socket.on("error", () => undefined)));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  stack.defer(async () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-    await once(server, "close");
-  });
-  const address = server.address();
-  return typeof address === "object" ? (address?.port ?? 0) : 0;
-}
 
 /** What reading a group fails with, and whether a write that fails so may have been made. */
 async function failureOf(url: string) {
@@ -114,7 +100,9 @@ describe("an answer", () => {
       /value has NUL/u,
     ],
   ])("%s has a named end", async (_, answer, kind, message) => {
-    const port = await listen(createServer((socket) => socket.once("data", () => answer(socket))));
+    const { port } = stack.use(
+      await listenOnLoopback(createServer((socket) => socket.once("data", () => answer(socket)))),
+    );
     expect(await failureOf(`http://127.0.0.1:${port}`)).toEqual({
       kind,
       message: expect.stringMatching(message),
@@ -127,14 +115,18 @@ describe("an answer", () => {
     const detail = JSON.stringify(`${"x".repeat(198)}\0😀`);
     const body = `{"detail":${detail},"scimType":"\\ud800"}`;
     const answer = say(`HTTP/1.1 400 Bad Request\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
-    const port = await listen(createServer((socket) => socket.once("data", () => answer(socket))));
+    const { port } = stack.use(
+      await listenOnLoopback(createServer((socket) => socket.once("data", () => answer(socket)))),
+    );
     const { message } = await failureOf(`http://127.0.0.1:${port}`);
     expect(message).toBe(`GET /Groups/1: 400: ${"x".repeat(198)} \u{fffd}`);
   });
 
   it("that begins with a byte order mark, and has what no header can hold for a version, is read", async () => {
     const answer = sayJson('\u{feff}{"id":"1","displayName":"a\\u0000","meta":{"version":"1\\r\\nx: y"}}');
-    const port = await listen(createServer((socket) => socket.once("data", () => answer(socket))));
+    const { port } = stack.use(
+      await listenOnLoopback(createServer((socket) => socket.once("data", () => answer(socket)))),
+    );
     const dispatcher = stack.adopt(new Agent(), (agent) => agent.destroy());
     const client = createScimClient({
       url: `http://127.0.0.1:${port}`,
