@@ -65,6 +65,16 @@ export const EXAMPLES: readonly Schedule[] = [
     { do: "deactivate", person: "cal" },
     { do: "pass", ms: 61 * 60_000 },
   ),
+  // Too many were deactivated while no worker was there to see it.
+  example(
+    ...GIVEN,
+    { do: "deactivate", person: "bea" },
+    { do: "deactivate", person: "cal" },
+    { do: "pass", ms: 61 * 60_000 },
+    { do: "push", name: "main", telling: "once" },
+    { do: "run", index: 1, faults: [] },
+    ...runs(3),
+  ),
   // A scope that was shown a stranger's group, late, asked for itself without a pause.
   example(
     { do: "create", name: "release/1", like: null, telling: "once" },

@@ -247,6 +247,7 @@ export {
   type ChangeCursor,
   type DirectoryChange,
   type FormerValues,
+  DIRECTORY_CURSOR,
   hasDirectoryChanges,
   listDirectoryChanges,
   type RecordedChange,

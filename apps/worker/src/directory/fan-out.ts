@@ -4,6 +4,7 @@ import {
   type ActivePolicy,
   type ChangeCursor,
   type Database,
+  DIRECTORY_CURSOR,
   hasDirectoryChanges,
   isReferenceIndexOf,
   listDirectoryChanges,
@@ -31,7 +32,6 @@ export interface FanOutDeps {
   readonly activePolicy: ActivePolicy;
 }
 
-const CURSOR = "directory";
 const BATCH = 1_000;
 /** Changes of transactions that began before one still open are read once that one has ended. */
 const LOOK_AGAIN_MS = 25;
@@ -73,7 +73,7 @@ function renewIndex({ db, activePolicy }: FanOutDeps): Promise<boolean> {
 async function fanOut(trx: Queryable, { activePolicy }: FanOutDeps): Promise<Outcome> {
   // No version may come into force between what a change meant under the one and what it means under the other.
   await lockPolicyShared(trx);
-  const after: ChangeCursor = await lockCursor(trx, CURSOR);
+  const after: ChangeCursor = await lockCursor(trx, DIRECTORY_CURSOR);
   const changes = await listDirectoryChanges(trx, after, BATCH);
   const last = changes.at(-1);
   if (last === undefined)
@@ -90,7 +90,7 @@ async function fanOut(trx: Queryable, { activePolicy }: FanOutDeps): Promise<Out
   const accounts = await requestAccountsOf(trx, [...new Set(userIds)]);
   const revoked = listRevoked(changes);
   await requestRevocations(trx, revoked);
-  await saveCursor(trx, CURSOR, last);
+  await saveCursor(trx, DIRECTORY_CURSOR, last);
   if (requested.length > 0) await notify(trx, "registry", "");
   const reactivated = changes.filter(({ kind }) => kind === "user.reactivated").map((change) => change.resourceId);
   const woken = await wakeRevocations(trx, reactivated);

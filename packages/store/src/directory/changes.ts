@@ -43,6 +43,9 @@ export interface ChangeCursor {
   readonly id: number;
 }
 
+/** The cursor of the fan-out: changes up to there have asked for what they affect. */
+export const DIRECTORY_CURSOR = "directory";
+
 /** A change as recorded, with its position. */
 export type RecordedChange = DirectoryChange & ChangeCursor & { readonly createdAt: Date };
 

@@ -3,6 +3,7 @@ import type { Guards, GuardedGroup, UserId } from "@branchward/core";
 import { sql } from "kysely";
 import type { Queryable } from "../connection/database.ts";
 import { prepared } from "../connection/prepared-statements.ts";
+import { DIRECTORY_CURSOR } from "../directory/changes.ts";
 
 interface CountRow {
   readonly key: string;
@@ -114,7 +115,10 @@ export interface MassDeactivation {
   readonly userIds: readonly UserId[];
 }
 
-/** The deactivations that wait for an approval: time alone lets none of them go. */
+/**
+ * The deactivations that wait for an approval: time alone lets none of them go, nor that nobody has seen to them since the
+ * directory recorded them.
+ */
 export async function listMassDeactivations(
   db: Queryable,
   { windowMs, maxDeactivations, maxDeactivationShare }: Guards,
@@ -122,6 +126,13 @@ export async function listMassDeactivations(
   const { rows } = await sql<MassDeactivation>`
     with standing as (
       select subject as id from revocations where kind = 'user' and done_at is null
+      union
+      select resource_id from directory_changes
+      where kind in ('user.deactivated', 'user.deleted')
+        and (xid, id) > (
+          coalesce((select xid from cursors where name = ${DIRECTORY_CURSOR}), '0'),
+          coalesce((select id from cursors where name = ${DIRECTORY_CURSOR}), 0)
+        )
     ), since (at) as (
       select least(now() - ${windowMs} * interval '1 millisecond', min(created_at)) - ${windowMs} * interval '1 millisecond'
       from directory_changes
