@@ -1,5 +1,5 @@
 /** YAML text as plain data that still knows its lines. Hostile text (size, depth, aliases) becomes a problem, never a hang. */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit, type Document } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit, type Document, type YAMLMap } from "yaml";
 import { findSizeProblem } from "./file-size.ts";
 
 /** A fault of a configuration file. Line and column count from 1; `path` reads like `policy[0].grants[1].to`. */
@@ -26,6 +26,13 @@ export const maxProblems = 200;
 
 const tooDeep = "the file is nested too deeply";
 
+const unquoted = "* at the beginning of a value names an anchor: put a pattern in quotes";
+/** What the library says in its own terms, and of its own functions. */
+const told = new Map([
+  ["BAD_ALIAS", unquoted],
+  ["MULTIPLE_DOCS", "a second document begins here; the file is one"],
+]);
+
 /** Reads one YAML 1.2 document: all its syntax problems, or its value. */
 export function readYaml(
   text: string,
@@ -34,13 +41,17 @@ export function readYaml(
   const whole = (message: string) => ({ problems: [{ file, line: 1, column: 1, path: "", message }] });
   const sizeProblem = findSizeProblem(Buffer.byteLength(text));
   if (sizeProblem !== undefined) return whole(sizeProblem);
+  const foreign = findForeign(text);
+  if (foreign !== undefined) return { problems: [{ file, path: "", ...foreign }] };
   const lines = new LineCounter();
   try {
     // Unique keys are checked below: the library compares every key with every other.
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
     if (document.errors.some(({ code }) => code === "RESOURCE_EXHAUSTION")) return whole(tooDeep);
-    const faults = [...document.errors, ...document.warnings].map(({ pos, message }) => ({ offset: pos[0], message }));
-    const problems = [...faults, ...listBadKeys(document)].slice(0, maxProblems).map(({ offset, message }) => {
+    const faults = [...document.errors, ...document.warnings].map(({ pos, code, message }) => {
+      return { offset: pos[0], message: told.get(code) ?? message };
+    });
+    const problems = [...faults, ...listBadNodes(document)].slice(0, maxProblems).map(({ offset, message }) => {
       return { file, ...placeAt(lines, offset), path: "", message: message.slice(0, 200) };
     });
     if (problems.length > 0) return { problems };
@@ -54,26 +65,51 @@ export function readYaml(
   }
 }
 
+/**
+ * The first character that no text in UTF-8 has a use for. U+FFFD stands where bytes were none, so that the file does
+ * not say what its writer sees: a group of that name is nobody's. NUL is kept by no database.
+ */
+function findForeign(text: string): Omit<Problem, "file" | "path"> | undefined {
+  const offset = text.search(/[\0\uFFFD]/);
+  if (offset < 0) return undefined;
+  const before = text.slice(0, offset).split("\n");
+  const message = text[offset] === "\0" ? "holds the character NUL" : "is not UTF-8 here: save the file as UTF-8";
+  return { line: before.length, column: (before.at(-1) ?? "").length + 1, message };
+}
+
 function placeAt(lines: LineCounter, offset: number): { line: number; column: number } {
   const { line, col } = lines.linePos(offset);
   return { line: Math.max(line, 1), column: Math.max(col, 1) };
 }
 
-function listBadKeys(document: Document.Parsed): { offset: number; message: string }[] {
+/** Keys that are no text or there twice, and aliases of anchors that are not there. */
+function listBadNodes(document: Document.Parsed): { offset: number; message: string }[] {
   const found: { offset: number; message: string }[] = [];
+  const anchors = new Set<string>();
   visit(document, {
-    Map(_, map) {
-      const seen = new Set<string>();
-      for (const { key } of map.items) {
-        const name = isScalar(key) ? String(key.value) : undefined;
-        const offset = startOf(key) ?? map.range?.[0] ?? 0;
-        if (name === undefined) found.push({ offset, message: "a key must be plain text" });
-        else if (seen.has(name))
-          found.push({ offset, message: `the key ${JSON.stringify(name.slice(0, 60))} is there twice` });
-        else seen.add(name);
+    Node(_, node) {
+      if (isAlias(node)) {
+        if (!anchors.has(node.source)) found.push({ offset: startOf(node) ?? 0, message: unquoted });
+        return;
       }
+      if (node.anchor !== undefined) anchors.add(node.anchor);
+      if (isMap(node)) found.push(...listBadKeys(node));
     },
   });
+  return found;
+}
+
+function listBadKeys(map: YAMLMap): { offset: number; message: string }[] {
+  const found: { offset: number; message: string }[] = [];
+  const seen = new Set<string>();
+  for (const { key } of map.items) {
+    const name = isScalar(key) ? String(key.value) : undefined;
+    const offset = startOf(key) ?? map.range?.[0] ?? 0;
+    if (name === undefined) found.push({ offset, message: "a key must be plain text" });
+    else if (seen.has(name))
+      found.push({ offset, message: `the key ${JSON.stringify(name.slice(0, 60))} is there twice` });
+    else seen.add(name);
+  }
   return found;
 }
 
