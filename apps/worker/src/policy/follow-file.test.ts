@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, open, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, open, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -99,6 +99,20 @@ describe("a followed file", () => {
     expect(await readTexts(1)).toEqual(["first"]);
     await followed.look();
     expect(context.texts).toEqual(["first"]);
+  });
+
+  it("is not looked at for what happens beside it, such as a log that tells of its fault", async () => {
+    const followed = follow({
+      onError: async (error) => {
+        context.errors.push(error);
+        await appendFile(at("log"), `${String(error)}\n`);
+      },
+    });
+    await followed.look();
+    for (let line = 0; line < 50; line += 1) await appendFile(at("log"), "another line\n");
+    await writeFile(at("policy.yaml"), "second");
+    expect(await readTexts(1)).toEqual(["second"]);
+    expect(context.errors).toMatchObject([{ code: "ENOENT" }]);
   });
 
   it("is given again where it could not be dealt with", async () => {

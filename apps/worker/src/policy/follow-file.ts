@@ -34,11 +34,12 @@ const SETTLE_MS = 150;
 const MAX_READINGS = 40;
 
 export function followFile({ path, known, onText, onError, pollMs = POLL_MS }: FollowOptions): FollowedFile {
-  const state = { known, ended: false, working: Promise.resolve(), isAsked: false };
+  const state = { known, ended: false, working: Promise.resolve(), isAsked: false, shape: "" };
 
   async function read(): Promise<void> {
     state.isAsked = false;
     if (state.ended) return;
+    state.shape = await readShape(path);
     try {
       const text = await readSettled(path, state.known).catch((error: unknown) => {
         // That it can be read again is news, whatever it says.
@@ -61,7 +62,12 @@ export function followFile({ path, known, onText, onError, pollMs = POLL_MS }: F
     return state.working;
   }
 
-  const watcher = watchDirectory(path, () => void look());
+  /** What happens beside the file is none of its news: a log there that tells of its faults would be read for ever. */
+  async function lookIfChanged(): Promise<void> {
+    if ((await readShape(path)) !== state.shape) await look();
+  }
+
+  const watcher = watchDirectory(path, () => void lookIfChanged());
   const timer = setInterval(() => void look(), pollMs);
   return {
     look,
@@ -91,6 +97,13 @@ async function readWhole(path: string): Promise<string> {
   const problem = findSizeProblem(size);
   if (problem !== undefined) throw new ConfigurationError(problem);
   return readFile(path, "utf8");
+}
+
+/** Of the file that the path leads to by now: another one, or another state of it, has another shape. */
+async function readShape(path: string): Promise<string> {
+  const found = await stat(path, { bigint: true }).catch((error: unknown) => String(error));
+  if (typeof found === "string") return found;
+  return [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(" ");
 }
 
 /** The directory, not the file: a file that is replaced is another one. Undefined where watching is not to be had. */
