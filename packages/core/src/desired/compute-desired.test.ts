@@ -113,6 +113,26 @@ describe("rule B3: the order of adding up", () => {
     expect(members({ policy })).toEqual({ merge: [] });
   });
 
+  it("tells of what it withheld where that was granted, and at no other endpoint", () => {
+    const bots = "\nbots: [{ user: alice, ceiling: { entitlements: [merge], branches: [main] } }]";
+    const policy = policyWith(
+      ruleOf(
+        [
+          'entitlement: merge, to: ["user:bob"]',
+          'entitlement: deploy, to: ["user:bob", "user:alice"], endpoints: [hg]',
+        ],
+        ", exclusive: [merge, deploy]",
+      ),
+    );
+    const told = (endpoint: string) => {
+      return desiredOf({ policy: `${policy}${bots}`, endpoint }).findings.map(
+        ({ code, userId }) => `${code} ${userId}`,
+      );
+    };
+    expect(told("hg")).toEqual(["exclusive-withheld bob", "ceiling-clipped alice"]);
+    expect(told("directory")).toEqual([]);
+  });
+
   it("denies over every grant and names who is denied by what", () => {
     const policy = policyWith(
       ruleOf(['entitlement: push, to: ["group:eng"]']),

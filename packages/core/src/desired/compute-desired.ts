@@ -30,7 +30,10 @@ export function computeDesired(facts: DesiredFacts): Desired {
     exclusions: [...current.exclusions, ...groups.flatMap((group) => listRenamed(current, group, endpoint.name))],
     lostReferences: [...new Set([current, ...former].flatMap(({ lostReferences }) => lostReferences))],
     nextChangeAt: nextChange(facts, [current, ...former]),
-    findings: [...current.findings, ...groups.flatMap((group) => listTooFew(current, group, endpoint.name))],
+    findings: [
+      ...current.findings.filter((finding) => isToldAt(current, finding, endpoint.name)),
+      ...groups.flatMap((group) => listTooFew(current, group, endpoint.name)),
+    ],
   };
 }
 
@@ -57,6 +60,17 @@ function mayKeep(
       .get(verb.governedBy)
       ?.get(userId)
       ?.some(({ grant }) => isGrantedAt(grant, endpoint.name)) ?? false
+  );
+}
+
+/** What was taken from a user is told where some grant would have given it. */
+function isToldAt({ overruled }: Evaluation, { entitlement, userId }: Finding, endpoint: string): boolean {
+  if (entitlement === null || userId === null) return true;
+  return (
+    overruled
+      .get(entitlement)
+      ?.get(userId)
+      ?.some(({ grant }) => isGrantedAt(grant, endpoint)) ?? false
   );
 }
 
