@@ -100,6 +100,24 @@ endpoints:
     expect(context.endpoint.countLooks()).toBeGreaterThan(looks);
   });
 
+  it("is not said to hold whom it was told to add, until a read shows them", async () => {
+    const { system, endpoint } = context;
+    const env = { BRANCHWARD_URL: system.url, BRANCHWARD_TOKEN: system.adminToken };
+    const explain = async () => {
+      const asked = ["explain", "alice", "push", repository, "dev/unseen"];
+      return (await runCommand(asked, { cwd: system.directory, env })).stdout;
+    };
+    endpoint.setMood("deaf");
+    await pushBranch("dev/unseen");
+    await vi.waitFor(async () => expect(await verdicts("dev/unseen")).toMatchObject({ foreign: "diverged" }), waiting);
+    expect(await explain()).toMatch(
+      /at foreign: diverged, never verified; to be added there since \S+; no read has shown/u,
+    );
+    endpoint.setMood("honest");
+    await vi.waitFor(async () => expect(await verdicts("dev/unseen")).toMatchObject({ foreign: "verified" }), waiting);
+    expect(await explain()).toMatch(/at foreign: verified \d+ s before; held there since/u);
+  });
+
   it("takes the account of a deleted user for no namesake's, for ninety days (rule C5)", async () => {
     const { system, endpoint } = context;
     await endpoint.inside.createUser({ userName: "dave", active: true });

@@ -129,7 +129,7 @@ describe("an explanation", () => {
     const now = await run("carol", "push", "acme/now", "main");
     expect(now).toMatchObject({ code: 0, stderr: "" });
     expect(now.stdout).toMatch(/^carol may not push acme\/now:main\n/u);
-    expect(now.stdout).toMatch(/at directory: verified, verified \d+ s before; not held there/u);
+    expect(now.stdout).toMatch(/at directory: verified \d+ s before; not held there/u);
     const past = await run("bob", "push", REPOSITORY, "main", "--at", moments[0]?.toISOString() ?? "");
     expect(past.stdout).toMatch(/^bob could push acme\/web:main at .*\n/u);
     expect(past.stdout).toContain("held push (standing) at directory since");

@@ -67,13 +67,28 @@ function describeReason({ decides, rule, file, line, text, group, path }: Access
   return `  ${decides ? "→" : " "} ${text}${through}${place}`;
 }
 
-function describeEndpoint(endpoint: NonNullable<Access["endpoints"]>[number]): string {
-  const { verdict, verifiedAgeMs, held, withheld, notAdded } = endpoint;
-  const proof = verifiedAgeMs === null ? "never verified" : `verified ${describeAge(verifiedAgeMs)} before`;
-  const since = held === null ? "not held there" : `held there since ${held.grantedAt}`;
+type AccessEndpoint = NonNullable<Access["endpoints"]>[number];
+
+function describeEndpoint(endpoint: AccessEndpoint): string {
+  const { held, withheld, notAdded } = endpoint;
   const kept = withheld ? ", its removal withheld by a guard" : "";
   const left = notAdded === null ? "" : `, the addition withheld: a group of the policy is missing`;
-  return `  at ${endpoint.endpoint}: ${verdict ?? "pending"}, ${proof}; ${since}${kept}${left}`;
+  return `  at ${endpoint.endpoint}: ${describeProof(endpoint)}; ${describeHeld(held)}${kept}${left}`;
+}
+
+function describeProof({ verdict, verifiedAgeMs }: AccessEndpoint): string {
+  if (verifiedAgeMs === null) return `${verdict ?? "pending"}, never verified`;
+  const age = `${describeAge(verifiedAgeMs)} before`;
+  return verdict === "verified" ? `verified ${age}` : `${verdict ?? "pending"}, last verified ${age}`;
+}
+
+/** The ledger opens an entry before the write that gives: that the endpoint took it, a read alone shows. */
+function describeHeld(held: AccessEndpoint["held"]): string {
+  if (held === null) return "not held there";
+  const { grantedAt, verifiedAt } = held;
+  return verifiedAt === null
+    ? `to be added there since ${grantedAt}; no read has shown it`
+    : `held there since ${grantedAt}`;
 }
 
 function describeAge(ms: number): string {

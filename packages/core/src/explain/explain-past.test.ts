@@ -17,6 +17,7 @@ const holding: PastHolding = {
   endpoint: "directory",
   origin: "sync",
   grantedAt: new Date("2026-06-01T08:00:00Z"),
+  verifiedAt: new Date("2026-06-01T08:00:01Z"),
   reasons: [
     {
       rule: "policy[0].grants[0]",
@@ -70,6 +71,18 @@ describe("an explanation of a past moment", () => {
         },
       ],
     });
+  });
+
+  it("says where no read had shown what was to be given, and rests on another endpoint where one had", () => {
+    const unseen = { ...holding, endpoint: "away", verifiedAt: null };
+    const text = "was to get push (standing) at away since 2026-06-01T08:00:00.000Z, which no read had shown";
+    expect(decisive({ holdings: [unseen] })).toMatchObject([{ text }]);
+    expect(explain({ holdings: [unseen, holding] }).reasons).toContainEqual(
+      expect.objectContaining({ text, decides: false }),
+    );
+    expect(decisive({ holdings: [unseen, holding] })).toMatchObject([
+      { text: expect.stringContaining("held push (standing) at directory") },
+    ]);
   });
 
   it("gives an emergency grant no place in a file", () => {

@@ -11,6 +11,8 @@ export interface PastHolding {
   readonly origin: "sync" | "adoption" | "drift";
   readonly reasons: readonly Reason[];
   readonly grantedAt: Date;
+  /** By then; null where no read had shown it: an entry is made before the write. */
+  readonly verifiedAt: Date | null;
 }
 
 /** What was withheld from the user, or of what the user lost, at one endpoint at that moment. */
@@ -102,7 +104,8 @@ function judge(question: PastQuestion, verb: Entitlement): Pick<PastAccess, "all
   if (given.length > 0) {
     const kept = withheld.filter(({ endpoint, isKept }) => isKept && given.some((each) => each.endpoint === endpoint));
     const keptAt = new Set(kept.map(({ endpoint }) => endpoint));
-    const deciding = given.find(({ endpoint }) => !keptAt.has(endpoint));
+    const counting = given.filter(({ endpoint }) => !keptAt.has(endpoint));
+    const deciding = counting.find(({ verifiedAt }) => verifiedAt !== null) ?? counting[0];
     const guards = kept.map(({ endpoint }, index) => ({
       ...told(`policy gave it no more; a guard withheld the removal at ${endpoint}`),
       withheld: true,
@@ -128,10 +131,11 @@ function judge(question: PastQuestion, verb: Entitlement): Pick<PastAccess, "all
 /** The first reason of the deciding holding decides, as it does now. */
 function tellHolding(verb: Entitlement, deciding: PastHolding | undefined) {
   return (holding: PastHolding): readonly AccessReason[] => {
-    const { endpoint, reasons, grantedAt } = holding;
+    const { endpoint, reasons, grantedAt, verifiedAt } = holding;
     return (reasons.length === 0 ? [null] : reasons).map((reason, position) => {
       const kind = reason === null ? "" : ` (${reason.kind})`;
-      const text = `held ${verb}${kind} at ${endpoint} since ${grantedAt.toISOString()}`;
+      const what = `${verb}${kind} at ${endpoint} since ${grantedAt.toISOString()}`;
+      const text = verifiedAt === null ? `was to get ${what}, which no read had shown` : `held ${what}`;
       const decides = holding === deciding && position === 0;
       if (reason === null) return { ...told(text), decides };
       const { rule, file, line, reference, path, until } = reason;
