@@ -33,6 +33,11 @@ describe("a hold", () => {
     await post("/v1/syncs", { repository, branch: "dev/x" });
     return system.branches.settle(id);
   };
+  async function explainBob(repository: string, ...options: readonly string[]): Promise<string> {
+    const env = { BRANCHWARD_URL: system.url, BRANCHWARD_TOKEN: system.adminToken };
+    const asked = ["explain", "bob", "push", repository, "dev/x", ...options];
+    return (await runCommand(asked, { cwd: system.directory, env })).stdout;
+  }
   const verdictOf = async (id: string) => (await system.branches.settle(id)).scopes[0]?.verdict;
   /** Somebody at the endpoint takes bob's push away. */
   async function takeFromBob(id: string): Promise<void> {
@@ -58,12 +63,17 @@ describe("a hold", () => {
     await recheck(id, "acme/held");
     await system.branches.expectHolders(id, { push: ["alice"] });
     expect(await verdictOf(id)).toBe("held");
+    const told = `; admin holds repair until ${made.until}: by hand (hold ${made.id})`;
+    expect(await explainBob("acme/held")).toContain(told);
     const findings = await system.api.listFindings();
     expect(findings.find(({ kind }) => kind === "hold")).toMatchObject({ severity: "warning" });
     const ended = await post(`/v1/holds/${made.id}/end`, {});
     expect(ended).toMatchObject({ status: 200, body: { state: "ended", endedBy: "admin" } });
     await system.branches.expectHolders(id, { push: ["alice", "bob"] });
     await vi.waitFor(async () => expect(await verdictOf(id)).toBe("verified"), 20_000);
+    expect(await explainBob("acme/held")).not.toContain(made.id);
+    const then = new Date(Date.parse(made.madeAt) + 1).toISOString();
+    expect(await explainBob("acme/held", "--at", then)).toContain(told);
     expect((await system.api.listFindings()).filter(({ kind }) => kind === "hold")).toEqual([]);
     expect(await post(`/v1/holds/${made.id}/end`, {})).toMatchObject({ status: 409, body: { code: "hold_over" } });
   });

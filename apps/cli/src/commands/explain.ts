@@ -70,10 +70,12 @@ function describeReason({ decides, rule, file, line, text, group, path }: Access
 type AccessEndpoint = NonNullable<Access["endpoints"]>[number];
 
 function describeEndpoint(endpoint: AccessEndpoint): string {
-  const { held, withheld, notAdded } = endpoint;
+  const { held, hold, withheld, notAdded } = endpoint;
   const kept = withheld ? ", its removal withheld by a guard" : "";
   const left = notAdded === null ? "" : `, the addition withheld: a group of the policy is missing`;
-  return `  at ${endpoint.endpoint}: ${describeProof(endpoint)}; ${describeHeld(held)}${kept}${left}`;
+  const rest =
+    hold === null ? "" : `; ${hold.madeBy} holds repair until ${hold.until}: ${hold.reason} (hold ${hold.id})`;
+  return `  at ${endpoint.endpoint}: ${describeProof(endpoint)}; ${describeHeld(held)}${kept}${left}${rest}`;
 }
 
 function describeProof({ verdict, verifiedAgeMs }: AccessEndpoint): string {

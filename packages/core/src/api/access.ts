@@ -50,6 +50,8 @@ const accessEndpoint = z.object({
   withheld: z.boolean(),
   /** The rule by which policy gives it, where the user is not added since a group of the policy is missing; else null. */
   notAdded: z.string().nullable(),
+  /** The hold that suspends repair there; null where none stands. */
+  hold: z.object({ id: z.string(), until: timestamp, madeBy: z.string(), reason: z.string() }).nullable(),
   /** What the ledger has of the user there; null where nothing. */
   held: held.nullable(),
 });

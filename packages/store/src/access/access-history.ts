@@ -4,6 +4,7 @@ import { foldCase } from "@branchward/scim";
 import { sql } from "kysely";
 import type { Queryable } from "../connection/database.ts";
 import { type BranchRow, listBranchesById } from "../branches/incarnations.ts";
+import type { StandingHold } from "../people/holds.ts";
 
 /** An incarnation, under the name that it bore then. */
 export interface BranchThen {
@@ -159,13 +160,20 @@ export interface EndpointThen {
   readonly withheld: boolean;
   /** By which rule policy then gave it, where the user was not added since a group was missing (rule B4); else null. */
   readonly notAdded: string | null;
+  /** The hold on repair that then stood on the scope, the one that lasts longest. */
+  readonly hold: StandingHold | null;
 }
+
+type EndpointRow = Omit<EndpointThen, "hold"> & { readonly holdId: string | null } & Pick<
+    StandingHold,
+    "reason" | "madeBy" | "until"
+  >;
 
 export async function listEndpointsAt(
   db: Queryable,
   { incarnationId, entitlement, userId, at }: Omit<HoldingQuestion, "userId"> & { readonly userId: UserId | null },
 ): Promise<readonly EndpointThen[]> {
-  const { rows } = await sql<EndpointThen>`
+  const { rows } = await sql<EndpointRow>`
     select s.endpoint, last.verdict, last.finished_at as "verdictAt", proof.finished_at as "verifiedAt",
       coalesce(planned.withheld @> ${JSON.stringify([{ entitlement, userId }])}::jsonb, false) as withheld,
       (
@@ -173,8 +181,10 @@ export async function listEndpointsAt(
         from member_sets, jsonb_array_elements(groups) as kept, jsonb_array_elements(kept -> 'members') as member
         where digest = planned.withheld_additions and kept ->> 'entitlement' = ${entitlement}
           and member ->> 0 = ${userId}
-      ) as "notAdded"
+      ) as "notAdded",
+      hold.id as "holdId", hold.reason, hold.made_by as "madeBy", hold.until_at as until
     from scopes s
+    join incarnations i on i.id = s.incarnation_id
     left join lateral (
       select verdict, finished_at from syncs
       where scope_id = s.id and finished_at <= ${at} order by seq desc limit 1
@@ -189,9 +199,18 @@ export async function listEndpointsAt(
       select finished_at from syncs
       where scope_id = s.id and finished_at <= ${at} and verdict = 'verified' order by seq desc limit 1
     ) proof on true
+    left join lateral (
+      select id, reason, made_by, until_at from holds
+      where repository_id = i.repository_id and coalesce(incarnation_id, i.id) = i.id
+        and coalesce(endpoint, s.endpoint) = s.endpoint
+        and made_at <= ${at} and until_at > ${at} and (ended_at is null or ended_at > ${at})
+      order by until_at desc limit 1
+    ) hold on true
     where s.incarnation_id = ${incarnationId} and s.created_at <= ${at}
     order by s.endpoint`.execute(db);
-  return rows;
+  return rows.map(({ holdId, reason, madeBy, until, ...rest }) => {
+    return { ...rest, hold: holdId === null ? null : { id: holdId, reason, madeBy, until } };
+  });
 }
 
 /** A working copy of the user that stood on the branch at that moment (rule B6). */
