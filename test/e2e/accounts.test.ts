@@ -178,6 +178,29 @@ describe("accounts at an endpoint", () => {
     expect(await said().findings()).toContain("account-quarantined foreign/carol");
     expect(await said().holders("made")).toEqual(["alice", "robert"]);
   });
+
+  it("that were settled at the endpoint are found by themselves", async () => {
+    const { system, inside } = context.story;
+    const comeDue = "update account_links set due_at = now() where state = 'quarantined' and due_at > now()";
+    const account = await said().account("carol");
+    await inside.patchUser(account?.id ?? "", [{ op: "replace", path: "userName", value: "carol-who-left" }]);
+    expect((await system.database.pool.query(comeDue)).rowCount).toBe(1);
+    await vi.waitFor(async () => expect(await said().holders("made")).toEqual(["alice", "carol", "robert"]), waiting);
+    expect(await said().account("carol")).toMatchObject({ externalId: (await said().user("carol")).id, active: true });
+    expect(await said().findings()).not.toContain("account-quarantined foreign/carol");
+  });
+
+  it("that were settled at the endpoint are found at once where somebody asks for the branch", async () => {
+    const { system, inside } = context.story;
+    const candidate = await said().account("dave");
+    await inside.patchUser(candidate?.id ?? "", [{ op: "replace", path: "userName", value: "another-dave" }]);
+    const body = { repository, branch: "made" };
+    expect(await system.api.request("/v1/syncs", { method: "POST", body })).toMatchObject({ status: 202 });
+    await vi.waitFor(async () => {
+      expect(await said().holders("made")).toEqual(["alice", "carol", "dave", "robert"]);
+    }, waiting);
+    expect(await said().account("another-dave")).toMatchObject({ externalId: undefined });
+  });
 });
 
 describe("accounts at an endpoint that misbehaves", () => {

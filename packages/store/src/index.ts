@@ -25,8 +25,8 @@ export {
   settleAccount,
   type ShownAccount,
   summarizeMissingAccounts,
-  takeWaitingScopes,
 } from "./people/account-links.ts";
+export { requestAwaitedAccounts, takeWaitingScopes } from "./people/account-waits.ts";
 export { type AccessQuestion, loadAccessFacts, readClock, toDirectoryUser } from "./access/access-facts.ts";
 export {
   type BranchThen,

@@ -18,6 +18,8 @@ import {
   type Database,
   findSync,
   listSyncs,
+  requestAwaitedAccounts,
+  type RequestedAccount,
   type RequestedScope,
   requestScopesOf,
 } from "@branchward/store";
@@ -107,7 +109,8 @@ function recheckRoute({ db, queues }: SyncRouteDeps): Route {
       404: { description: "no such branch", body: problem },
     },
     async handle({ body }) {
-      const scopes = await recheck(db, body);
+      const { scopes, accounts } = await recheck(db, body);
+      for (const account of accounts) await queues.enqueueAccount(account);
       for (const scope of scopes) {
         await queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "ci" });
       }
@@ -116,7 +119,15 @@ function recheckRoute({ db, queues }: SyncRouteDeps): Route {
   });
 }
 
-async function recheck(db: Database, question: BranchQuestion): Promise<readonly RequestedScope[]> {
+interface Recheck {
+  readonly scopes: readonly RequestedScope[];
+  readonly accounts: readonly RequestedAccount[];
+}
+
+async function recheck(db: Database, question: BranchQuestion): Promise<Recheck> {
   const branch = await getBranchNamed(db, question);
-  return db.transaction().execute((trx) => requestScopesOf(trx, new Map([[branch.id, "recheck"]])));
+  return db.transaction().execute(async (trx) => {
+    const accounts = await requestAwaitedAccounts(trx, branch.id);
+    return { accounts, scopes: await requestScopesOf(trx, new Map([[branch.id, "recheck"]])) };
+  });
 }

@@ -180,7 +180,7 @@ const STATE_FINDINGS = {
   ambiguous:
     "several accounts could be this user's, or the name is taken by one that is not shown: give one of them the user's id as externalId, or remove the others",
   quarantined:
-    "the account of this name was another user's, who was deleted or holds it: rename or remove that account at the endpoint",
+    "the account of this name was another user's, who was deleted or holds it: rename or remove that account at the endpoint, and the user gets one of their own",
 } as const;
 
 async function noteFindings(
@@ -191,7 +191,12 @@ async function noteFindings(
   const subject = `${lease.endpoint}/${userName}`;
   for (const one of ["ambiguous", "quarantined"] as const) {
     if (state === one)
-      await raiseFinding(db, { kind: `account-${one}`, subject, severity: "warning", message: STATE_FINDINGS[one] });
+      await raiseFinding(db, {
+        kind: `account-${one}`,
+        subject,
+        severity: "warning",
+        message: `${STATE_FINDINGS[one]}; it is looked at again every 5 min, and at once by branchward recheck`,
+      });
     else await resolveFinding(db, `account-${one}`, subject);
   }
   await resolveFinding(db, "account-diverged", subject);

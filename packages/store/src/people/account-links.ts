@@ -225,6 +225,12 @@ export interface AccountOutcome {
   readonly written: readonly string[];
 }
 
+/**
+ * How long until an account that somebody has to settle at the endpoint is looked at again: by itself, for nothing tells
+ * that it was. A look costs some three calls.
+ */
+const LOOK_AGAIN_MINUTES = 5;
+
 /** Records what a run reached and gives the lease back. @returns `requested` now; undefined when the lease was lost */
 export async function settleAccount(
   trx: Queryable,
@@ -242,7 +248,11 @@ export async function settleAccount(
       written = ${[...outcome.written]}::text[],
       reconciled = ${lease.requested},
       verified_at = clock_timestamp(),
-      failures = 0, due_at = null, error = null, lease_until = null
+      failures = 0, error = null, lease_until = null,
+      due_at = case when ${outcome.state} <> 'linked' and exists (
+        select from account_waits w join directory_users u on u.id = w.user_id and u.active
+        where w.endpoint = account_links.endpoint and w.user_id = account_links.user_id
+      ) then now() + ${LOOK_AGAIN_MINUTES} * interval '1 minute' end
     where endpoint = ${lease.endpoint} and user_id = ${lease.userId} and lease_token = ${lease.token}
     returning requested`.execute(trx);
   return rows[0]?.requested;
@@ -272,18 +282,6 @@ export async function failAccount(
       reconciled = ${lease.requested}, failures = failures + 1, error = ${error},
       due_at = now() + ${afterMs} * interval '1 millisecond', lease_until = null
     where endpoint = ${lease.endpoint} and user_id = ${lease.userId} and lease_token = ${lease.token}`.execute(db);
-}
-
-/** Takes the scopes that waited for an account. */
-export async function takeWaitingScopes(
-  trx: Queryable,
-  { endpoint, userId }: RequestedAccount,
-): Promise<readonly string[]> {
-  const { rows } = await sql<{ id: string }>`
-    delete from account_waits where endpoint = ${endpoint} and user_id = ${userId} returning scope_id as id`.execute(
-    trx,
-  );
-  return rows.map(({ id }) => id);
 }
 
 /** Takes what came due, and finds what was asked for and has no job: what the sweeper looks after. */
