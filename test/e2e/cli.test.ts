@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { access, mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openTestDatabase } from "@branchward/store/testing";
@@ -59,6 +60,12 @@ describe("the command line", () => {
     const [, listed = ""] = help.split("Commands:\n");
     return [...listed.matchAll(/^ {2}([a-z]+)/gmu)].map(([, name = ""]) => name).filter((name) => name !== "help");
   }
+
+  it("ends where its reader does, without a word", async () => {
+    const onStart = (child: ChildProcess) => child.stdout?.destroy();
+    const ended = await runCommand(["--help"], { cwd: system.directory, onStart });
+    expect(ended).toMatchObject({ code: 141, stderr: "" });
+  });
 
   it("explains every command that it lists, and every command below those", async () => {
     const top = await run(["--help"]);
