@@ -348,6 +348,7 @@ export {
   findOpenRevocation,
   listDueRevocations,
   listRevocations,
+  nameRevoked,
   requestExpiredRevocation,
   requestRevocations,
   type Revocation,

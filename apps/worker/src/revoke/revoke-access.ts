@@ -6,6 +6,7 @@ import {
   findOpenRevocation,
   listScopesById,
   listScopesOf,
+  nameRevoked,
   notify,
   raiseFinding,
   resolveFinding,
@@ -79,11 +80,12 @@ async function settle(db: Database, revocation: Revocation, outcome: RevocationO
     const subject = `${revocation.kind} ${revocation.subject}`;
     if (outcome.outstanding === 0) await resolveFinding(trx, "revocation-outstanding", subject);
     else {
+      const name = await nameRevoked(trx, revocation);
       await raiseFinding(trx, {
         kind: "revocation-outstanding",
         subject,
         severity: "critical",
-        message: `${outcome.outstanding} of ${outcome.total} scopes may still hold what was revoked (${revocation.cause}): ${outcome.lastError ?? "no answer"}; hook decisions deny it already, and it is tried again`,
+        message: `${name === null ? "" : `${name}: `}${outcome.outstanding} of ${outcome.total} scopes may still hold what was revoked (${revocation.cause}): ${outcome.lastError ?? "no answer"}; hook decisions deny it already, and it is tried again`,
       });
     }
     await notify(trx, "registry", "");

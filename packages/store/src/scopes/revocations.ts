@@ -98,6 +98,31 @@ export async function findOpenRevocation(
     .executeTakeFirst();
 }
 
+/**
+ * What people call a revocation's subject: the user, also one who was deleted since, else the branch, and of a scope the
+ * endpoint too. Null where nothing knows it any more.
+ */
+export async function nameRevoked(
+  db: Queryable,
+  { kind, subject }: Pick<Revocation, "kind" | "subject">,
+): Promise<string | null> {
+  if (kind === "user") {
+    const { rows } = await sql<{ name: string | null }>`
+      select coalesce(
+        (select user_name from directory_users where id = ${subject}),
+        (select details ->> 'userName' from directory_changes where kind = 'user.deleted' and resource_id = ${subject} limit 1)
+      ) as name`.execute(db);
+    return rows[0]?.name ?? null;
+  }
+  const { rows } = await sql<{ name: string }>`
+    select r.name || ':' || i.name || coalesce(' at ' || s.endpoint, '') as name
+    from incarnations i
+    join repositories r on r.id = i.repository_id
+    left join scopes s on s.id = ${subject}
+    where i.id = coalesce((select incarnation_id from scopes where id = ${subject}), ${subject})`.execute(db);
+  return rows[0]?.name ?? null;
+}
+
 /** Users who are active again have nothing to lose: what stands for them is looked at once more. @returns whose. */
 export async function wakeRevocations(trx: Queryable, userIds: readonly string[]): Promise<readonly string[]> {
   if (userIds.length === 0) return [];
