@@ -170,6 +170,9 @@ describe("the command line", () => {
     expect(await runJson("explain", "alice", "push", REPOSITORY, "main")).toMatchObject({ allowed: true });
     expect(await runJson("recheck", REPOSITORY, "main")).toEqual({ scopes: 1 });
     expect(await runJson("syncs", "--limit", "1")).toMatchObject([{ repository: REPOSITORY }]);
+    const failed = ["--verdict", "failed", "--repository", REPOSITORY, "--branch", "broken/1", "--endpoint", "dead"];
+    expect(await runJson("syncs", "--limit", "1", ...failed)).toMatchObject([{ verdict: "failed", endpoint: "dead" }]);
+    expect(await runJson("syncs", "--verdict", "failed", "--endpoint", "directory")).toEqual([]);
     expect(await runJson("deliveries")).toMatchObject([{ source: "github" }, { source: "github" }]);
     expect(await runJson("token", "list")).toEqual(expect.any(Array));
   });

@@ -131,6 +131,9 @@ endpoints:
     const { id, group } = await setUp("empty", 2);
     await removeFrom(group, names("empty", 2));
     await findHeldSync(id);
+    const told = /^2 members would be removed within the window, which began with \d: .* branchward syncs approve ID /u;
+    const findings = (await system.api.listFindings()).filter(({ kind }) => kind === "removals-held");
+    expect(findings.map(({ message }) => message)).toContainEqual(expect.stringMatching(told));
     await system.people.join("empty-team", "empty-0");
     await system.people.join("empty-team", "empty-1");
     await vi.waitFor(async () => {

@@ -159,6 +159,10 @@ function addRecordCommands(program: Command, context: CommandContext, done: Run)
   const syncs = withConnection(program.command("syncs"))
     .description("runs, newest first")
     .option("--limit <n>", "rows", parseLimit, 20)
+    .addOption(new Option("--verdict <verdict>", "of this verdict alone").choices(VERDICTS))
+    .option("--repository <name>", "of this repository alone")
+    .option("--branch <name>", "of this branch alone")
+    .option("--endpoint <name>", "at this endpoint alone")
     .action(async (options) => done(await (await import("./commands/records.ts")).syncs(context, options)));
   withConnection(syncs.command("show <id>"))
     .description("a run: what it changed, what guards withhold, what it found otherwise")
@@ -217,6 +221,7 @@ function addEndpointCommands(program: Command, context: CommandContext, done: Ru
 const RETIRE_TEXT =
   "give an endpoint up before it leaves the configuration: empty and delete our groups there, telling how far it is";
 
+const VERDICTS = ["verified", "diverged", "unverifiable", "held", "failed"];
 const ACCOUNT_STATES = ["linked", "pending-approval", "rejected", "missing", "ambiguous", "quarantined", "ended"];
 
 function addTokenCommands(program: Command, context: CommandContext, done: Run): void {

@@ -7,9 +7,18 @@ interface ListOptions extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-export async function syncs(context: CommandContext, options: ListOptions): Promise<number> {
+const SYNC_FILTERS = ["verdict", "repository", "branch", "endpoint"] as const;
+
+export interface SyncListOptions extends ListOptions, Partial<Record<(typeof SYNC_FILTERS)[number], string>> {}
+
+export async function syncs(context: CommandContext, options: SyncListOptions): Promise<number> {
   const api = await connectApi(context, options);
-  const { items } = await api.get(`/v1/syncs?limit=${options.limit}`, page(syncItem));
+  const query = new URLSearchParams({ limit: String(options.limit) });
+  for (const name of SYNC_FILTERS) {
+    const value = options[name];
+    if (value !== undefined) query.set(name, value);
+  }
+  const { items } = await api.get(`/v1/syncs?${query.toString()}`, page(syncItem));
   if (options.json === true) writeJson(context, items);
   for (const sync of options.json === true ? [] : items) {
     const change = `+${sync.added} -${sync.removed}`;

@@ -58,7 +58,7 @@ function tellWithheld({ withheld, overLimit, digest }: SyncDetails): readonly st
     ...overLimit.map(({ kind, group, removed, baseline, freeAt }) =>
       kind === "deactivations"
         ? `  over the limit: ${group} deactivated ${removed} users`
-        : `  over the limit: ${group} would lose ${removed} of ${baseline}${freeAt === undefined ? "" : `, until ${freeAt}`}`,
+        : `  over the limit: ${group} would lose ${removed}, and had ${baseline} as the window began${freeAt === undefined ? "" : `, until ${freeAt}`}`,
     ),
     ...withheld.map(
       ({ entitlement, user, userName, why }) => `  withheld: ${entitlement}  ${userName ?? user}  ${why}`,

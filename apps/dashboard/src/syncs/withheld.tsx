@@ -24,7 +24,7 @@ export function Withheld({ sync }: { readonly sync: SyncDetails }) {
             <li key={`${kind} ${group}`} className="wrap-anywhere">
               {kind === "deactivations"
                 ? `${group} deactivated ${removed} users at once.`
-                : `${group} would lose ${removed} of ${baseline} members.`}
+                : `${group} would lose ${removed} members, and had ${baseline} as the window began.`}
               {freeAt !== undefined && (
                 <>
                   {" They go by themselves "}

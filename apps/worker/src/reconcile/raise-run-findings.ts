@@ -60,10 +60,12 @@ async function resolveAll(trx: Queryable, place: string): Promise<void> {
   await resolveHeldFindings(trx);
 }
 
+const APPROVING = "branchward syncs --verdict held tells their ids, branchward syncs approve ID lets them go";
+
 function tellOverLimit({ kind, group, removed, baseline, freeAt }: OverLimit): string {
   if (kind === "deactivations")
-    return `${group} deactivated ${removed} users within the window: decisions deny them, writes wait; approve a held sync to let them go`;
+    return `${group} deactivated ${removed} users within the window: decisions deny them, writes wait until a held sync is approved; ${APPROVING}`;
   const until =
     freeAt === undefined ? "" : `, or until ${freeAt}, when the window no longer counts so many who went before`;
-  return `${removed} of ${baseline} members would be removed within the window: they keep what they hold until a held sync is approved${until}`;
+  return `${removed} members would be removed within the window, which began with ${baseline}: they keep what they hold until a held sync is approved${until}; ${APPROVING}`;
 }
