@@ -339,6 +339,12 @@ describe("the command line", () => {
     });
     expect(ill.code).toBe(1);
     for (const code of ["database", "queue", "server"]) expect(ill.stdout).toMatch(new RegExp(`✘ ${code}:`, "u"));
+    const broken = join(system.directory, "twice-broken.yaml");
+    await writeFile(broken, "polcy: []\nbotz: []\n");
+    const told = (await run(["doctor", "--config", broken])).stdout;
+    expect(told).toMatch(/✘ configuration: \S*twice-broken.yaml:1:1 polcy: .*\n {4}\S*twice-broken.yaml:2:1 botz: /u);
+    const away = await run(["plan", join(system.directory, "away.yaml")]);
+    expect(away).toMatchObject({ code: 78, stderr: expect.stringContaining("away.yaml cannot be read: ENOENT") });
   });
 
   it("demo shows the main job on real repositories and exits 0", async () => {

@@ -12,17 +12,22 @@ export interface LoadedConfiguration {
  * @throws {ConfigurationError} with every problem in `details.problems`.
  */
 export async function loadConfiguration(file: string, shownAs: string = file): Promise<LoadedConfiguration> {
-  const text = await readText(file);
+  const text = await readConfigurationText(file);
   const parsed = parseConfiguration(text, shownAs);
   if ("configuration" in parsed) return { configuration: parsed.configuration, text };
   throw new ConfigurationError(formatProblems(parsed.problems), { details: { problems: parsed.problems } });
 }
 
-async function readText(file: string): Promise<string> {
+/**
+ * The text of a configuration file, whatever it says.
+ * @throws {ConfigurationError} where it cannot be read.
+ */
+export async function readConfigurationText(file: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (cause) {
-    throw new ConfigurationError(`${file} cannot be read: ${String(cause)}`, { cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigurationError(`${file} cannot be read: ${reason}`, { cause });
   }
 }
 

@@ -40,6 +40,9 @@ async function readSecretFile(file: string, where: string): Promise<string> {
     return (await readFile(file, "utf8")).trim();
   } catch (cause) {
     if (cause instanceof ConfigurationError) throw cause;
-    throw new ConfigurationError(`${where}: ${file} cannot be read: ${String(cause)}`, { cause });
+    throw new ConfigurationError(
+      `${where}: ${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
 }

@@ -50,7 +50,9 @@ const MARKS = {
 } as const;
 
 function writeCheck({ stdout }: CommandContext, { code, state, seen, fix }: Check): void {
-  writeOwn(stdout, `${MARKS[state]} ${toOneLine(`${code}: ${seen}`)}`);
+  const [first = "", ...more] = seen.split("\n");
+  writeOwn(stdout, `${MARKS[state]} ${toOneLine(`${code}: ${first}`)}`);
+  for (const line of more) writeLine(stdout, `    ${line}`);
   if (fix !== null) writeLine(stdout, `    ${fix}`);
 }
 

@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { ConfigurationError, parsePolicy } from "@branchward/core";
 import { type PolicyPlanDocument, policyPlanDocument, proposedVersion } from "@branchward/core/api";
-import { formatProblems } from "@branchward/runtime";
+import { formatProblems, readConfigurationText } from "@branchward/runtime";
 import { type ApiClient, connectApi, type ConnectionOptions, detailOf } from "../api-client.ts";
 import { findConfigurationFile, showFile } from "../configuration-file.ts";
 import { CommandError, type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
@@ -38,9 +37,9 @@ interface PolicyText {
 }
 
 async function readText(path: string): Promise<string> {
-  return readFile(path, "utf8").catch((cause: unknown) => {
-    const { message } = new ConfigurationError(`${path} cannot be read: ${String(cause)}`);
-    throw new CommandError(EXIT.config, message);
+  return readConfigurationText(path).catch((error: unknown) => {
+    if (!(error instanceof ConfigurationError)) throw error;
+    throw new CommandError(EXIT.config, error.message);
   });
 }
 
