@@ -2,6 +2,7 @@
 import { accountItem, type AccountItem, page } from "@branchward/core/api";
 import { createScimClient, type ScimClient, type ScimUser } from "@branchward/scim";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { runCommand } from "../support/command-line.ts";
 import { createGithubRepository, type GithubRepository, makeRevision } from "../support/deliveries.ts";
 import { startHostileScim } from "../support/hostile-scim.ts";
 import { type ScriptedEndpoint, startScriptedEndpoint } from "../support/scripted-endpoint.ts";
@@ -177,6 +178,12 @@ describe("accounts at an endpoint", () => {
     expect(await said().account("carol")).toMatchObject({ active: false, externalId: carol.id });
     expect(await said().findings()).toContain("account-quarantined foreign/carol");
     expect(await said().holders("made")).toEqual(["alice", "robert"]);
+    const env = { BRANCHWARD_URL: system.url, BRANCHWARD_TOKEN: system.adminToken };
+    const explained = await runCommand(["explain", "carol", "push", repository, "made"], {
+      cwd: system.directory,
+      env,
+    });
+    expect(explained.stdout).toMatch(/at foreign: .* not held there: the account there is quarantined/u);
   });
 
   it("that were settled at the endpoint are found by themselves", async () => {

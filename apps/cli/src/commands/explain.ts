@@ -71,17 +71,25 @@ type AccessEndpoint = NonNullable<Access["endpoints"]>[number];
 
 function describeEndpoint(endpoint: AccessEndpoint): string {
   const { held, hold, withheld, notAdded } = endpoint;
+  const account = held === null ? describeAccount(endpoint) : "";
   const kept = withheld ? ", its removal withheld by a guard" : "";
   const left = notAdded === null ? "" : `, the addition withheld: a group of the policy is missing`;
   const rest =
     hold === null ? "" : `; ${hold.madeBy} holds repair until ${hold.until}: ${hold.reason} (hold ${hold.id})`;
-  return `  at ${endpoint.endpoint}: ${describeProof(endpoint)}; ${describeHeld(held)}${kept}${left}${rest}`;
+  return `  at ${endpoint.endpoint}: ${describeProof(endpoint)}; ${describeHeld(held)}${account}${kept}${left}${rest}`;
 }
 
 function describeProof({ verdict, verifiedAgeMs }: AccessEndpoint): string {
   if (verifiedAgeMs === null) return `${verdict ?? "pending"}, never verified`;
   const age = `${describeAge(verifiedAgeMs)} before`;
   return verdict === "verified" ? `verified ${age}` : `${verdict ?? "pending"}, last verified ${age}`;
+}
+
+/** Why nobody can be added who has no account to add. */
+function describeAccount({ endpoint, account }: AccessEndpoint): string {
+  if (account === null || account === "linked") return "";
+  const kind = account === "missing" ? "no account of theirs is there" : `the account there is ${account}`;
+  return `: ${kind} (branchward endpoints accounts ${endpoint})`;
 }
 
 /** The ledger opens an entry before the write that gives: that the endpoint took it, a read alone shows. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { refType, timestamp, verdict } from "./common.ts";
+import { accountState } from "./endpoints.ts";
 
 export const accessQuery = z.object({
   user: z.string().min(1).meta({
@@ -50,6 +51,8 @@ const accessEndpoint = z.object({
   withheld: z.boolean(),
   /** The rule by which policy gives it, where the user is not added since a group of the policy is missing; else null. */
   notAdded: z.string().nullable(),
+  /** What the user's account there is known as, where accounts are looked for; only a linked one can hold anything. */
+  account: accountState.nullable(),
   /** The hold that suspends repair there; null where none stands. */
   hold: z.object({ id: z.string(), until: timestamp, madeBy: z.string(), reason: z.string() }).nullable(),
   /** What the ledger has of the user there; null where nothing. */

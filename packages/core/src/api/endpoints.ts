@@ -91,7 +91,15 @@ export type EndpointItem = z.output<typeof endpointItem>;
 
 export const endpointList = z.object({ items: z.array(endpointItem) });
 
-const accountState = z.enum(["linked", "pending-approval", "rejected", "missing", "ambiguous", "quarantined", "ended"]);
+export const accountState = z.enum([
+  "linked",
+  "pending-approval",
+  "rejected",
+  "missing",
+  "ambiguous",
+  "quarantined",
+  "ended",
+]);
 
 /** Who a directory user is at an endpoint (rule C5). */
 export const accountItem = z

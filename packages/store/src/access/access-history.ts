@@ -4,6 +4,7 @@ import { foldCase } from "@branchward/scim";
 import { sql } from "kysely";
 import type { Queryable } from "../connection/database.ts";
 import { type BranchRow, listBranchesById } from "../branches/incarnations.ts";
+import type { AccountState } from "../people/account-links.ts";
 import type { StandingHold } from "../people/holds.ts";
 
 /** An incarnation, under the name that it bore then. */
@@ -160,6 +161,8 @@ export interface EndpointThen {
   readonly withheld: boolean;
   /** By which rule policy then gave it, where the user was not added since a group was missing (rule B4); else null. */
   readonly notAdded: string | null;
+  /** What is known of the user's account there since before that moment; null where nothing, or another state then. */
+  readonly account: AccountState | null;
   /** The hold on repair that then stood on the scope, the one that lasts longest. */
   readonly hold: StandingHold | null;
 }
@@ -182,9 +185,11 @@ export async function listEndpointsAt(
         where digest = planned.withheld_additions and kept ->> 'entitlement' = ${entitlement}
           and member ->> 0 = ${userId}
       ) as "notAdded",
+      case when account.state_since <= ${at} then account.state end as account,
       hold.id as "holdId", hold.reason, hold.made_by as "madeBy", hold.until_at as until
     from scopes s
     join incarnations i on i.id = s.incarnation_id
+    left join account_links account on account.endpoint = s.endpoint and account.user_id = ${userId}::uuid
     left join lateral (
       select verdict, finished_at from syncs
       where scope_id = s.id and finished_at <= ${at} order by seq desc limit 1
