@@ -1,3 +1,4 @@
+import { access } from "@branchward/core/api";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type CheckoutMessage,
@@ -69,6 +70,20 @@ describe.each(["postgres", "redis"] as const)("a checkout (rule B6), with the qu
       { kind: "checkout", name: "dev/x", note: null, incarnation: id },
     ]);
     expect(await readers(id)).toEqual(["alice"]);
+  });
+
+  it("is told in an explanation with what it gives its user: until when, or nothing", async () => {
+    await pushBranch("acme/told", "dev/x");
+    const until = async (user: string, verb: string) => {
+      const query = { user, entitlement: verb, repository: "acme/told", branch: "dev/x", details: "true" };
+      const { body } = await system.api.request(`/v1/access?${new URLSearchParams(query).toString()}`);
+      return access.parse(body).checkouts?.map((checkout) => checkout.until);
+    };
+    await checkOut({ repository: "acme/told", branch: "dev/x", workingCopy: "desk" });
+    await checkOut({ repository: "acme/told", branch: "dev/x", workingCopy: "carols", actor: "carol" });
+    expect(await until("alice", "read")).toEqual([expect.any(String)]);
+    expect(await until("alice", "push")).toEqual([null]);
+    expect(await until("carol", "read")).toEqual([null]);
   });
 
   it("of another branch in the same working copy moves the access there", async () => {

@@ -17,6 +17,8 @@ export interface StateQuestion {
   /** Null for somebody whom the directory does not know. */
   readonly userId: UserId | null;
   readonly at: Date;
+  /** The rules by which the user gets it; left out, those by which the ledger says it was held. */
+  readonly giving?: ReadonlySet<string>;
 }
 
 /** By the record, at that moment; nothing of it is asked of an endpoint. */
@@ -27,7 +29,8 @@ export async function describeState(db: Database, question: StateQuestion) {
   const endpoints = await listEndpointsAt(db, held);
   const holdings = userId === null ? [] : await listHoldingsAt(db, { ...held, userId });
   const stays = userId === null ? [] : await listStaysAt(db, { incarnationId, userId, at });
-  const lasting = listLasting(question, held.entitlement);
+  const giving = question.giving ?? new Set(holdings.flatMap(({ reasons }) => reasons.map(({ rule }) => rule)));
+  const lasting = listLasting({ policy, branch, giving }, held.entitlement);
   return {
     holdings,
     checkouts: stays.map((stay) => ({ ...stay, until: untilOf(stay, lasting) })),
@@ -41,10 +44,15 @@ export async function describeState(db: Database, question: StateQuestion) {
 
 type Lasting = readonly { readonly forMs: number; readonly requireTrust: string }[];
 
-/** How long checkouts give the verb here, by each rule that does. */
-function listLasting({ policy, branch }: StateQuestion, verb: Entitlement): Lasting {
+/** How long checkouts give the verb here, by each rule that gives it to the user. */
+function listLasting(
+  { policy, branch, giving }: Required<Pick<StateQuestion, "policy" | "branch" | "giving">>,
+  verb: Entitlement,
+): Lasting {
   return listMatchingRules(policy, branch).flatMap(({ grants }) =>
-    grants.flatMap(({ entitlement, checkout }) => (entitlement === verb && checkout !== null ? [checkout] : [])),
+    grants.flatMap(({ rule, entitlement, checkout }) =>
+      entitlement === verb && checkout !== null && giving.has(rule) ? [checkout] : [],
+    ),
   );
 }
 

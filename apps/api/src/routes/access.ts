@@ -51,7 +51,10 @@ export function createAccessRoute({ db, activePolicy }: AccessDeps): Route {
         branch: branch.name,
       };
       const copied = reasons.map((reason) => ({ ...reason, path: [...reason.path] }));
-      const details = { entitlement, policy: active, branch, userId: user?.id ?? null, at: facts.now };
+      // What a checkout gives ends; of what is denied all the same nothing is given.
+      const given = allowed ? reasons.filter(({ until }) => until instanceof Date) : [];
+      const giving = new Set(given.flatMap(({ rule }) => (rule === null ? [] : [rule])));
+      const details = { entitlement, policy: active, branch, userId: user?.id ?? null, at: facts.now, giving };
       const state = query.details === "true" ? await describeNow(db, details) : {};
       return answer(200, { allowed, governed, ...shown, ...state, reasons: copied });
     },
@@ -64,6 +67,7 @@ interface Details {
   readonly branch: BranchRow;
   readonly userId: UserId | null;
   readonly at: Date;
+  readonly giving: ReadonlySet<string>;
 }
 
 async function describeNow(db: Database, { policy: active, branch, ...question }: Details) {
