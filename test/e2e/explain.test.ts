@@ -100,6 +100,16 @@ describe("an explanation", () => {
     });
   });
 
+  it("takes the moments that the command takes: a time with its zone, or a day", async () => {
+    const query = `/v1/access?user=bob&repository=${REPOSITORY}&branch=main&entitlement=push`;
+    const codeAt = async (at: string) => (await system.api.request(`${query}&at=${at}`)).body;
+    expect(await codeAt("2026-02-27")).toMatchObject({ code: "unknown_branch" });
+    for (const none of ["2026-02-30", "2026-02-27T09:00:00", "1772182800", "noon"]) {
+      const detail = expect.stringMatching(/^at: expected a time with its zone, such as .*, or a day/u);
+      expect(await codeAt(none)).toMatchObject({ code: "invalid_input", detail });
+    }
+  });
+
   it("follows a branch under the name that it bore then", async () => {
     const repository = createGithubRepository(system.post, "acme/renamed");
     const head = makeRevision();

@@ -35,7 +35,10 @@ export async function explain(context: CommandContext, options: ExplainOptions):
 function readTime(text: string): string {
   const at = parseInstant(text);
   if (at !== undefined) return at.toISOString();
-  throw new CommandError(EXIT.usage, `--at ${text}: expected a time such as 2026-11-17T09:00:00Z`);
+  throw new CommandError(
+    EXIT.usage,
+    `--at ${text}: expected a time with its zone, such as 2026-11-17T09:00:00Z, or a day, as it begins in UTC`,
+  );
 }
 
 function describe(answer: Access): readonly string[] {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseInstant } from "../instant.ts";
 import { refType, timestamp, verdict } from "./common.ts";
 import { accountState } from "./endpoints.ts";
 
@@ -11,8 +12,16 @@ export const accessQuery = z.object({
   branch: z.string().min(1),
   refType: refType.optional(),
   entitlement: z.string().min(1),
-  /** RFC 3339: the answer as it was at that moment, which is not in the future. */
-  at: z.iso.datetime({ offset: true }).optional(),
+  at: z
+    .string()
+    .refine((text) => parseInstant(text) !== undefined, {
+      error: "expected a time with its zone, such as 2026-11-17T09:00:00Z, or a day, as it begins in UTC",
+    })
+    .meta({
+      description:
+        "RFC 3339, or a day, as it begins in UTC: the answer as it was at that moment, which is not in the future.",
+    })
+    .optional(),
   /** Also where the user's working copies stand, and how each endpoint stands. Always so with `at`. */
   details: z.enum(["true", "false"]).optional(),
 });
