@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { holdItem } from "@branchward/core/api";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   createGithubRepository,
@@ -130,6 +131,29 @@ describe("while Redis is away", () => {
     expect(status.state).toBe("pending");
     await gate.open();
     for (const branch of branches) expect(await inSync(system, github, branch)).toBe("in_sync");
+  });
+
+  it("what is asked of the api is done, told as done, and takes effect once it is back; a probe alone is refused", async () => {
+    const github = createGithubRepository(system.post, "acme/asked");
+    await github.push({ branch: "main", after: makeRevision() });
+    expect(await inSync(system, github, "main")).toBe("in_sync");
+    const of = { repository: github.name, branch: "main" };
+    await gate.shut();
+    const made = await system.api.request("/v1/holds", {
+      method: "POST",
+      body: { ...of, for: "1h", reason: "a migration" },
+    });
+    expect(made.status).toBe(201);
+    const { id } = holdItem.parse(made.body);
+    expect((await system.api.request(`/v1/holds/${id}/end`, { method: "POST" })).status).toBe(200);
+    expect((await system.api.request("/v1/syncs", { method: "POST", body: of })).status).toBe(202);
+    const probe = await system.api.request("/v1/endpoints/directory/probe", { method: "POST" });
+    expect([probe.status, probe.body]).toEqual([503, expect.objectContaining({ code: "queue_unavailable" })]);
+    const branch = await system.branches.find(of);
+    const reasons = async () => (await system.api.listSyncs(branch.id)).map(({ reason }) => reason);
+    expect(await reasons()).not.toContain("recheck");
+    await gate.open();
+    await expect.poll(reasons, { timeout: 20_000 }).toContain("recheck");
   });
 
   it("and has lost everything when it comes back, nothing is lost", async () => {

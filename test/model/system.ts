@@ -1,7 +1,7 @@
 /** The code under test, put together without its processes: every job and delivery is a call that the schedule makes. */
 import { createHash } from "node:crypto";
 import type { NormalizedDelivery } from "@branchward/core";
-import { approveSync, findStatus } from "@branchward/api";
+import { type ApprovalRequest, approveSync, findStatus } from "@branchward/api";
 import { createRecordDelivery, type Source } from "@branchward/receiver";
 import { createLogger } from "@branchward/runtime";
 import { createGroupType, createScimClient, createScimProvider, createUserType } from "@branchward/scim";
@@ -205,7 +205,7 @@ function createCalls(parts: Parts): Pick<ModelSystem, Calls> {
     async approve(kind, { id, digest, by }) {
       const { activePolicy } = parts;
       if (kind === "policy") await approvePolicy(db, { id, digest, by, endpoints: names });
-      else await unlessAway(queue, approveSync({ db, queues: queue.queues, activePolicy }, { syncId: id, digest, by }));
+      else await approveAndEnqueue({ db, queue, activePolicy }, { syncId: id, digest, by });
     },
     askForCi: (name) => askForCi(parts, name),
     perform: (job, run) => perform(createProcessors(toDeps(run)), { job, clock }),
@@ -240,6 +240,18 @@ function createProvision({ db, queue }: Parts): ModelSystem["provision"] {
     if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(answer)}`);
     return status === 204 ? "" : (answer as { id: string }).id;
   };
+}
+
+async function approveAndEnqueue(
+  { db, queue, activePolicy }: Pick<Parts, "db" | "queue" | "activePolicy">,
+  approval: ApprovalRequest,
+): Promise<void> {
+  const { scopes, users } = await approveSync({ db, activePolicy }, approval);
+  const jobs = [
+    ...scopes.map(({ id, endpoint }) => queue.queues.enqueueReconcile({ scopeId: id, endpoint, lane: "ci" })),
+    ...users.map((id) => queue.queues.enqueueRevocation({ kind: "user", id })),
+  ];
+  await unlessAway(queue, Promise.all(jobs));
 }
 
 /** With the queue away whoever enqueues fails, after the record is committed. */

@@ -9,6 +9,7 @@ import { createLiveFeed } from "./live/live-feed.ts";
 import { createDocumentRoutes } from "./openapi/routes.ts";
 import { createQueueBoard } from "./pages/queue-board.ts";
 import { createDashboardMiddleware } from "./pages/serve-dashboard.ts";
+import { createFollowUp } from "./follow-up.ts";
 import { createAccessRoute } from "./routes/access.ts";
 import { createAccountRoutes } from "./routes/accounts.ts";
 import { createBindingRoutes } from "./routes/bindings.ts";
@@ -91,6 +92,7 @@ function createProvider({ db, queues, log, baseUrl, configuration }: ApiDeps, tr
 export function createRoutes(deps: ApiDeps, traffic: ClientTraffic): readonly Route[] {
   const { ci, endpoints, sources, grants, holds } = deps.configuration;
   const required = new Map(endpoints.map((endpoint) => [endpoint.name, endpoint.ci]));
+  const followUp = createFollowUp(deps);
   const askable = sources.filter(hasAskableHost).map(({ name }) => name);
   const routes = [
     createSyncStatusRoute({ ...deps, endpoints: required, ci, askable }),
@@ -99,21 +101,21 @@ export function createRoutes(deps: ApiDeps, traffic: ClientTraffic): readonly Ro
     createRepositoryRoute(deps.db),
     ...createBranchRoutes(deps),
     ...createClientRoutes(deps.db, traffic),
-    ...createSyncRoutes(deps),
+    ...createSyncRoutes({ ...deps, followUp }),
     ...createDeliveryRoutes(deps),
     createEndpointRoute({ db: deps.db, endpoints }),
-    ...createAccountRoutes({ ...deps, endpoints }),
-    createRetirementRoute({ ...deps, endpoints }),
+    ...createAccountRoutes({ ...deps, followUp, endpoints }),
+    createRetirementRoute({ ...deps, followUp, endpoints }),
     createProbeRoute({ ...deps, endpoints }),
     ...createRecordRoutes(deps.db),
     createRevocationRoute(deps.db),
-    ...createBindingRoutes(deps),
-    ...createPolicyRoutes({ ...deps, endpoints: endpoints.map(({ name }) => name) }),
-    ...createTokenRoutes(deps),
+    ...createBindingRoutes({ ...deps, followUp }),
+    ...createPolicyRoutes({ ...deps, followUp, endpoints: endpoints.map(({ name }) => name) }),
+    ...createTokenRoutes({ ...deps, followUp }),
     ...createEnrolmentRoutes(deps.db),
-    ...createLinkRoutes({ ...deps, sources }),
-    ...createGrantRoutes({ ...deps, grants }),
-    ...createHoldRoutes({ ...deps, endpoints: endpoints.map(({ name }) => name), maxMs: holds.maxMs }),
+    ...createLinkRoutes({ ...deps, followUp, sources }),
+    ...createGrantRoutes({ ...deps, followUp, grants }),
+    ...createHoldRoutes({ ...deps, followUp, endpoints: endpoints.map(({ name }) => name), maxMs: holds.maxMs }),
     ...createSessionRoutes(deps),
     createEventRoute({ authenticator: deps.authenticator, feed: createLiveFeed(deps) }),
     ...createHealthRoutes(deps),

@@ -1,6 +1,5 @@
 /** A person lets go what guards keep back: the plan as it was shown, for 24 hours, and not one's own doing (rules C1, C2). */
 import { ConflictError, ForbiddenError, NotFoundError } from "@branchward/core";
-import type { Queues } from "@branchward/queue";
 import {
   type ActivePolicy,
   type Database,
@@ -19,7 +18,6 @@ import {
 
 export interface ApproveDeps {
   readonly db: Database;
-  readonly queues: Queues;
   readonly activePolicy: ActivePolicy;
 }
 
@@ -31,24 +29,19 @@ export interface ApprovalRequest {
   readonly by: string;
 }
 
-interface Approved {
+/** What is to be looked at again: scopes, and those whom a revocation waited for. */
+export interface Approved {
   readonly scopes: readonly RequestedScope[];
   readonly users: readonly string[];
 }
 
 /**
- * Approves the withheld removals of a sync, and has every held scope looked at again. @returns how many.
+ * Approves the withheld removals of a sync, and asks for every held scope.
  * @throws {NotFoundError} no such sync. @throws {ForbiddenError} `self_approval`.
  * @throws {ConflictError} `nothing_withheld`, or `plan_changed` since it was shown.
  */
-export async function approveSync(
-  { db, queues, activePolicy }: ApproveDeps,
-  request: ApprovalRequest,
-): Promise<number> {
-  const { scopes, users } = await db.transaction().execute((trx) => approve(trx, activePolicy, request));
-  for (const { id, endpoint } of scopes) await queues.enqueueReconcile({ scopeId: id, endpoint, lane: "ci" });
-  for (const id of users) await queues.enqueueRevocation({ kind: "user", id });
-  return scopes.length;
+export function approveSync({ db, activePolicy }: ApproveDeps, request: ApprovalRequest): Promise<Approved> {
+  return db.transaction().execute((trx) => approve(trx, activePolicy, request));
 }
 
 async function approve(trx: Queryable, activePolicy: ActivePolicy, request: ApprovalRequest): Promise<Approved> {

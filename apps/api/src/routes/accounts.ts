@@ -1,14 +1,14 @@
 /** `/v1/endpoints/{name}/accounts`: who is whom there, and the approval of accounts found by their name (rule C5). */
 import { type EndpointConfiguration, NotFoundError } from "@branchward/core";
 import { accountDecisionBody, accountItem, accountQuery, page, problem } from "@branchward/core/api";
-import type { Queues } from "@branchward/queue";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import { type Database, decideAdoption, listAccounts } from "@branchward/store";
 import { z } from "zod";
+import type { FollowUp } from "../follow-up.ts";
 
 export interface AccountDeps {
   readonly db: Database;
-  readonly queues: Queues;
+  readonly followUp: FollowUp;
   readonly endpoints: readonly EndpointConfiguration[];
 }
 
@@ -37,7 +37,7 @@ function listRoute({ db, endpoints }: AccountDeps): Route {
   });
 }
 
-function decideRoute({ db, queues, endpoints }: AccountDeps): Route {
+function decideRoute({ db, followUp, endpoints }: AccountDeps): Route {
   return defineRoute({
     method: "post",
     path: "/v1/endpoints/:name/accounts",
@@ -56,7 +56,7 @@ function decideRoute({ db, queues, endpoints }: AccountDeps): Route {
       if (account === undefined) {
         throw new NotFoundError(`no account of ${user} waits for approval at ${name}`, { code: "no_candidate" });
       }
-      await queues.enqueueAccount(account);
+      followUp.bringAccount(account);
       return answer(202, { userId: account.userId, decision });
     },
   });

@@ -1,6 +1,5 @@
 import { InvalidInputError, NotFoundError, policyReferences } from "@branchward/core";
 import { bindingBody, bindingItem, problem } from "@branchward/core/api";
-import type { Queues } from "@branchward/queue";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import {
   type ActivePolicy,
@@ -12,10 +11,11 @@ import {
   requestScopesOf,
 } from "@branchward/store";
 import { z } from "zod";
+import type { FollowUp } from "../follow-up.ts";
 
 export interface BindingDeps {
   readonly db: Database;
-  readonly queues: Queues;
+  readonly followUp: FollowUp;
   readonly activePolicy: ActivePolicy;
 }
 
@@ -38,7 +38,7 @@ function listRoute({ db, activePolicy }: BindingDeps): Route {
   });
 }
 
-function bindRoute({ db, queues, activePolicy }: BindingDeps): Route {
+function bindRoute({ db, followUp, activePolicy }: BindingDeps): Route {
   return defineRoute({
     method: "post",
     path: "/v1/policy/bindings",
@@ -64,9 +64,7 @@ function bindRoute({ db, queues, activePolicy }: BindingDeps): Route {
         const branches = await listLiveBranches(trx);
         return requestScopesOf(trx, new Map(branches.map((branch) => [branch.id, "directory"])));
       });
-      for (const scope of scopes) {
-        await queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
-      }
+      followUp.reconcile(scopes);
       return answer(200, { reference, groupId, displayName: group.displayName, state: "bound" as const });
     },
   });

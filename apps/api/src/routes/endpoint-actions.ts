@@ -1,18 +1,19 @@
-import { ConflictError, type EndpointConfiguration, NotFoundError } from "@branchward/core";
+import { ConflictError, type EndpointConfiguration, NotFoundError, UnavailableError } from "@branchward/core";
 import { problem, retirementBody } from "@branchward/core/api";
 import type { Queues } from "@branchward/queue";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import { type Database, retireEndpoint, undoRetirement } from "@branchward/store";
 import { z } from "zod";
+import type { FollowUp } from "../follow-up.ts";
 
 export interface RetirementDeps {
   readonly db: Database;
-  readonly queues: Queues;
+  readonly followUp: FollowUp;
   readonly endpoints: readonly EndpointConfiguration[];
 }
 
 /** `POST /v1/endpoints/{name}/retirement`: gives an endpoint up, or takes that back (rule B8). */
-export function createRetirementRoute({ db, queues, endpoints }: RetirementDeps): Route {
+export function createRetirementRoute({ db, followUp, endpoints }: RetirementDeps): Route {
   return defineRoute({
     method: "post",
     path: "/v1/endpoints/:name/retirement",
@@ -35,14 +36,19 @@ export function createRetirementRoute({ db, queues, endpoints }: RetirementDeps)
           action === "undo" ? undoRetirement(trx, name) : retireEndpoint(trx, { endpoint: name, mode: action, by }),
         );
       if (scopes === undefined) throw new ConflictError(`endpoint ${name} is not retired`, { code: "not_retired" });
-      for (const { id, endpoint } of scopes) await queues.enqueueReconcile({ scopeId: id, endpoint, lane: "event" });
+      followUp.reconcile(scopes);
       return answer(202, { scopes: scopes.length });
     },
   });
 }
 
+export interface ProbeDeps {
+  readonly queues: Queues;
+  readonly endpoints: readonly EndpointConfiguration[];
+}
+
 /** `POST /v1/endpoints/{name}/probe`: has the worker try out what the endpoint does. */
-export function createProbeRoute({ queues, endpoints }: Pick<RetirementDeps, "queues" | "endpoints">): Route {
+export function createProbeRoute({ queues, endpoints }: ProbeDeps): Route {
   return defineRoute({
     method: "post",
     path: "/v1/endpoints/:name/probe",
@@ -52,11 +58,19 @@ export function createProbeRoute({ queues, endpoints }: Pick<RetirementDeps, "qu
     responses: {
       202: { description: "begun; GET /v1/endpoints shows the card", body: z.object({ endpoint: z.string() }) },
       404: { description: "there is no such endpoint", body: problem },
+      503: { description: "the queue is away; nothing was begun", body: problem },
     },
     async handle({ params: { name } }) {
       if (endpoints.every((endpoint) => endpoint.name !== name))
         throw new NotFoundError(`there is no endpoint ${name}`, { code: "unknown_endpoint" });
-      await queues.enqueueProbe(name, { withMembers: true });
+      await queues.enqueueProbe(name, { withMembers: true }).catch((cause: unknown) => {
+        // Of this the record knows nothing: who asked is to ask again.
+        throw new UnavailableError("the queue is away for the moment; ask again", {
+          code: "queue_unavailable",
+          expose: true,
+          cause,
+        });
+      });
       return answer(202, { endpoint: name });
     },
   });

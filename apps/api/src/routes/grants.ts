@@ -12,7 +12,6 @@ import {
   type UserId,
 } from "@branchward/core";
 import { grantBody, grantItem, grantQuery, idParams, page, problem } from "@branchward/core/api";
-import type { Queues } from "@branchward/queue";
 import { answer, defineRoute, type Principal, type Route } from "@branchward/runtime";
 import {
   type ActivePolicy,
@@ -34,12 +33,13 @@ import {
 } from "@branchward/store";
 import { getBranchNamed } from "../branch-question.ts";
 import { toGrantItem } from "../items.ts";
-import { enqueueAll, enqueueEnded, requestEnded } from "../enqueue-all.ts";
+import type { FollowUp } from "../follow-up.ts";
+import { requestEnded } from "../request-ended.ts";
 import { toFilter, toPage } from "./page.ts";
 
 export interface GrantDeps {
   readonly db: Database;
-  readonly queues: Queues;
+  readonly followUp: FollowUp;
   readonly activePolicy: ActivePolicy;
   readonly grants: GrantConfiguration;
 }
@@ -98,7 +98,7 @@ async function request(deps: GrantDeps, asked: Parameters<typeof insertGrant>[1]
     await approveGrant(trx, made, asked.requestedBy);
     return { id: made, requested: await wake(trx, asked.incarnationId) };
   });
-  await enqueueAll(deps.queues, requested, "ci");
+  deps.followUp.reconcile(requested, "ci");
   return getGrant(deps.db, id);
 }
 
@@ -201,8 +201,12 @@ function decideRoute(deps: GrantDeps, decision: Decision): Route {
     async handle({ params, principal }) {
       const by = principal?.client ?? "";
       const requested = await deps.db.transaction().execute((trx) => decideIn(trx, decision, { id: params.id, by }));
-      if (decision.verb === "revoke") await enqueueEnded(deps.queues, requested);
-      else await enqueueAll(deps.queues, requested, "ci");
+      if (decision.verb === "revoke")
+        deps.followUp.revoke(
+          "scope",
+          requested.map(({ id }) => id),
+        );
+      else deps.followUp.reconcile(requested, "ci");
       return answer(200, toGrantItem(await getGrant(deps.db, params.id)));
     },
   });

@@ -1,7 +1,6 @@
 /** `/v1/holds`: repair suspended for a while, by whom and why. */
 import { ConflictError, formatDuration, InvalidInputError, NotFoundError, parseDuration } from "@branchward/core";
 import { holdBody, holdItem, holdQuery, idParams, page, problem } from "@branchward/core/api";
-import type { Queues } from "@branchward/queue";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import {
   type Database,
@@ -15,12 +14,12 @@ import {
 import type { z } from "zod";
 import { getBranchNamed } from "../branch-question.ts";
 import { toHoldItem } from "../items.ts";
-import { enqueueAll } from "../enqueue-all.ts";
+import type { FollowUp } from "../follow-up.ts";
 import { toFilter, toPage } from "./page.ts";
 
 export interface HoldDeps {
   readonly db: Database;
-  readonly queues: Queues;
+  readonly followUp: FollowUp;
   /** Names of all configured endpoints. */
   readonly endpoints: readonly string[];
   readonly maxMs: number;
@@ -68,7 +67,7 @@ function makeRoute(deps: HoldDeps): Route {
       const held = await findHeld(deps.db, body);
       const hold = { ...held, endpoint, forMs, reason, madeBy: principal?.client ?? "" };
       const { id, requested } = await deps.db.transaction().execute((trx) => insertHold(trx, hold));
-      await enqueueAll(deps.queues, requested);
+      deps.followUp.reconcile(requested);
       return answer(201, toHoldItem(await findOrThrow(deps.db, id)));
     },
   });
@@ -94,7 +93,7 @@ function endRoute(deps: HoldDeps): Route {
           code: "hold_over",
         });
       }
-      await enqueueAll(deps.queues, requested);
+      deps.followUp.reconcile(requested);
       return answer(200, toHoldItem(await findOrThrow(deps.db, params.id)));
     },
   });

@@ -1,7 +1,6 @@
 /** `/v1/links`: who is behind an actor, said by hand (rule B5). */
 import { ConflictError, NotFoundError, type SourceConfiguration } from "@branchward/core";
 import { linkBody, linkItem, linkKey, linkQuery, problem } from "@branchward/core/api";
-import type { Queues } from "@branchward/queue";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import {
   assignCheckouts,
@@ -19,11 +18,11 @@ import {
   upsertLink,
 } from "@branchward/store";
 import { z } from "zod";
-import { enqueueAll } from "../enqueue-all.ts";
+import type { FollowUp } from "../follow-up.ts";
 
 export interface LinkDeps {
   readonly db: Database;
-  readonly queues: Queues;
+  readonly followUp: FollowUp;
   readonly sources: readonly SourceConfiguration[];
 }
 
@@ -75,7 +74,7 @@ function setRoute(deps: LinkDeps): Route {
         await upsertLink(trx, { source: source.name, actor: body.actor, userId: user.id, linkedBy });
         return resettle(trx, source, body.actor);
       });
-      await enqueueAll(deps.queues, requested);
+      deps.followUp.reconcile(requested);
       const links = await listLinks(deps.db, source.name);
       const made = links.find((link) => link.actor === body.actor);
       if (made === undefined) throw new ConflictError("the link was removed again just now");
@@ -104,7 +103,7 @@ function removeRoute(deps: LinkDeps): Route {
         }
         return source === undefined ? [] : resettle(trx, source, actor);
       });
-      await enqueueAll(deps.queues, requested);
+      deps.followUp.reconcile(requested);
       return answer(200, { source: name, actor });
     },
   });

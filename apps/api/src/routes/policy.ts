@@ -23,7 +23,6 @@ import {
   proposedVersion,
   rejectVersionBody,
 } from "@branchward/core/api";
-import type { Queues } from "@branchward/queue";
 import { answer, defineRoute, HttpError, type Route } from "@branchward/runtime";
 import {
   approvePolicy,
@@ -36,14 +35,14 @@ import {
   type ProposalOutcome,
   proposePolicy,
   rejectPolicy,
-  type RequestedScope,
 } from "@branchward/store";
+import type { FollowUp } from "../follow-up.ts";
 import { writePlanDocument } from "../policy-plan-document.ts";
 import { toPage } from "./page.ts";
 
 export interface PolicyDeps {
   readonly db: Database;
-  readonly queues: Queues;
+  readonly followUp: FollowUp;
   /** Names of all configured endpoints. */
   readonly endpoints: readonly string[];
 }
@@ -173,7 +172,7 @@ function proposeRoute(deps: PolicyDeps): Route {
       const author = principal?.client ?? "";
       const outcome = await proposePolicy(deps.db, deps.endpoints, { ...body, author, origin: "api" });
       if (outcome.version === undefined) throw brokenPolicy(outcome.problems);
-      await enqueueWoken(deps.queues, outcome.woken);
+      deps.followUp.reconcile(outcome.woken);
       return tellOutcome(outcome.state, outcome.version);
     },
   });
@@ -196,7 +195,7 @@ function approveRoute(deps: PolicyDeps): Route {
     async handle({ params: { id }, body: { digest }, principal }) {
       const approval = { id, digest, by: principal?.client ?? "", endpoints: deps.endpoints };
       const outcome = await approvePolicy(deps.db, approval);
-      await enqueueWoken(deps.queues, outcome.woken);
+      deps.followUp.reconcile(outcome.woken);
       if (outcome.version === undefined) throw new NotFoundError(`there is no policy version ${id}`);
       return tellOutcome(outcome.state, outcome.version);
     },
@@ -228,18 +227,6 @@ function tellOutcome(state: ProposalOutcome["state"], version: PolicyVersion) {
   return state === "held"
     ? answer(202, { ...body, state: "held" as const })
     : answer(200, { ...body, state: state === "unchanged" ? ("unchanged" as const) : ("active" as const) });
-}
-
-/** Jobs added at once: the queue takes them faster than one by one, and not all of ten thousand. */
-const ADDED_AT_ONCE = 50;
-
-async function enqueueWoken(queues: Queues, woken: readonly RequestedScope[]): Promise<void> {
-  for (let from = 0; from < woken.length; from += ADDED_AT_ONCE) {
-    const scopes = woken.slice(from, from + ADDED_AT_ONCE);
-    await Promise.all(
-      scopes.map(({ id, endpoint }) => queues.enqueueReconcile({ scopeId: id, endpoint, lane: "event" })),
-    );
-  }
 }
 
 /** Null for what an older program wrote in another form. */

@@ -11,7 +11,6 @@ import {
   syncItem,
   syncQuery,
 } from "@branchward/core/api";
-import type { Queues } from "@branchward/queue";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import {
   type ActivePolicy,
@@ -23,6 +22,7 @@ import {
   type RequestedScope,
   requestScopesOf,
 } from "@branchward/store";
+import type { FollowUp } from "../follow-up.ts";
 import { approveSync } from "../approve-sync.ts";
 import { type BranchQuestion, getBranchNamed } from "../branch-question.ts";
 import { toSyncItem } from "../items.ts";
@@ -31,7 +31,7 @@ import { toDate, toFilter, toPage } from "./page.ts";
 
 export interface SyncRouteDeps {
   readonly db: Database;
-  readonly queues: Queues;
+  readonly followUp: FollowUp;
   readonly activePolicy: ActivePolicy;
 }
 
@@ -54,8 +54,11 @@ function approveRoute(deps: SyncRouteDeps): Route {
       409: { description: "nothing is withheld, or the plan has changed", body: problem },
     },
     async handle({ params, body, principal }) {
-      const scopes = await approveSync(deps, { syncId: params.id, digest: body.digest, by: principal?.client ?? "" });
-      return answer(202, { scopes });
+      const approval = { syncId: params.id, digest: body.digest, by: principal?.client ?? "" };
+      const { scopes, users } = await approveSync(deps, approval);
+      deps.followUp.reconcile(scopes, "ci");
+      deps.followUp.revoke("user", users);
+      return answer(202, { scopes: scopes.length });
     },
   });
 }
@@ -96,7 +99,7 @@ function showRoute({ db }: SyncRouteDeps): Route {
   });
 }
 
-function recheckRoute({ db, queues }: SyncRouteDeps): Route {
+function recheckRoute({ db, followUp }: SyncRouteDeps): Route {
   return defineRoute({
     method: "post",
     path: "/v1/syncs",
@@ -110,10 +113,8 @@ function recheckRoute({ db, queues }: SyncRouteDeps): Route {
     },
     async handle({ body }) {
       const { scopes, accounts } = await recheck(db, body);
-      for (const account of accounts) await queues.enqueueAccount(account);
-      for (const scope of scopes) {
-        await queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "ci" });
-      }
+      for (const account of accounts) followUp.bringAccount(account);
+      followUp.reconcile(scopes, "ci");
       return answer(202, { scopes: scopes.length });
     },
   });

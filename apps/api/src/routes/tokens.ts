@@ -1,6 +1,5 @@
 import { NotFoundError } from "@branchward/core";
 import { idParams, problem, rotateBody, tokenBody, tokenItem, tokenMade } from "@branchward/core/api";
-import type { Queues } from "@branchward/queue";
 import { answer, defineRoute, type Route } from "@branchward/runtime";
 import {
   type Database,
@@ -14,7 +13,8 @@ import {
   revokeToken,
 } from "@branchward/store";
 import { z } from "zod";
-import { enqueueEnded, requestEnded } from "../enqueue-all.ts";
+import type { FollowUp } from "../follow-up.ts";
+import { requestEnded } from "../request-ended.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -23,11 +23,11 @@ const SUCCESSOR_DAYS = 90;
 
 export interface TokenDeps {
   readonly db: Database;
-  readonly queues: Queues;
+  readonly followUp: FollowUp;
 }
 
-export function createTokenRoutes({ db, queues }: TokenDeps): readonly Route[] {
-  return [listRoute(db), createRoute(db), rotateRoute(db), revokeRoute({ db, queues })];
+export function createTokenRoutes({ db, followUp }: TokenDeps): readonly Route[] {
+  return [listRoute(db), createRoute(db), rotateRoute(db), revokeRoute({ db, followUp })];
 }
 
 function listRoute(db: Database): Route {
@@ -85,7 +85,7 @@ function rotateRoute(db: Database): Route {
   });
 }
 
-function revokeRoute({ db, queues }: TokenDeps): Route {
+function revokeRoute({ db, followUp }: TokenDeps): Route {
   return defineRoute({
     method: "delete",
     path: "/v1/tokens/:id",
@@ -102,7 +102,10 @@ function revokeRoute({ db, queues }: TokenDeps): Route {
         const left = await endCheckoutsOfToken(trx, params.id);
         return requestEnded(trx, left, "checkout");
       });
-      await enqueueEnded(queues, requested);
+      followUp.revoke(
+        "scope",
+        requested.map(({ id }) => id),
+      );
       return answer(200, { revoked: params.id });
     },
   });
