@@ -38,7 +38,6 @@ export function createModelQueue(): ModelQueue {
   return {
     queues: {
       enqueueReconcile: reconcile,
-      enqueueMissing: reconcile,
       // A timer is a row; this job only makes it punctual, and the sweep finds the row without it.
       enqueueWake: (scopeId) => enqueue({ kind: "wake", scopeId }),
       enqueueAccount: ({ endpoint, userId }) => enqueue({ kind: "account", endpoint, userId, attempt: 1 }),
@@ -50,7 +49,7 @@ export function createModelQueue(): ModelQueue {
       },
       enqueueBackfill: () => Promise.resolve(),
       enqueueDirectoryChanged: (delayMs = 0) => enqueue({ kind: "directory", delayMs }),
-      scheduleSweep: () => Promise.resolve(),
+      enqueueSweep: () => Promise.resolve(),
       countJobs: () => Promise.resolve(new Map()),
       listQueues: () => [],
       ping: () => Promise.resolve(),

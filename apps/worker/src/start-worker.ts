@@ -7,7 +7,7 @@ import type { Endpoint } from "./endpoint/endpoint.ts";
 import type { LookUpDeps } from "./hosts/look-up-branches.ts";
 import { followPolicyFile, type PolicyFile, proposeFile } from "./policy/policy-file.ts";
 import { createProcessors } from "./processors.ts";
-import { keepSweepScheduled } from "./timers/keep-sweep-scheduled.ts";
+import { keepSweeping } from "./timers/keep-sweeping.ts";
 
 export interface WorkerDeps extends Pick<LookUpDeps, "hosts" | "joined" | "beginLook"> {
   readonly db: Database;
@@ -44,7 +44,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
     }),
   );
   await workers.waitUntilReady();
-  stack.use(await keepSweepScheduled(deps));
+  stack.use(keepSweeping(deps));
   const policyFile = stack.use(followPolicyFile(policyDeps, deps.policy));
   stack.defer(() => stopping.abort());
   const held = stack.move();

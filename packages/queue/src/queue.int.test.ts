@@ -180,27 +180,6 @@ describe.each(["postgres", "redis"] as const)("the queue on %s", (kind) => {
     expect(attempts.filter((run) => run.scopeId === final)).toHaveLength(1);
   });
 
-  it("lets a new event end a back-off, and the sweeper wait it out", async () => {
-    const runs: string[] = [];
-    const [swept, pushed] = [randomUUID(), randomUUID()];
-    const failed = new Set<string>();
-    await start({
-      "scope.reconcile": async ({ scopeId }) => {
-        runs.push(scopeId);
-        if (failed.has(scopeId)) return;
-        failed.add(scopeId);
-        throw new AppError("later", { code: "test", retry: "backoff" });
-      },
-    });
-    await context.queues.enqueueReconcile(event(swept));
-    await vi.waitFor(() => expect(runs).toEqual([swept]));
-    await context.queues.enqueueMissing(event(swept));
-    const counts = (await context.queues.countJobs()).get("reconcile-a") ?? {};
-    expect(counts["delayed"]).toBe(1);
-    await context.queues.enqueueReconcile(event(pushed));
-    await vi.waitFor(() => expect(runs.filter((run) => run === swept)).toHaveLength(2));
-  });
-
   it("lets a run wait, and ends the wait for an add that may not", async () => {
     const [resting, hurried] = [randomUUID(), randomUUID()];
     const runs: string[] = [];
@@ -249,12 +228,26 @@ describe.each(["postgres", "redis"] as const)("the queue on %s", (kind) => {
     expect((await context.queues.countJobs()).get("system")?.["delayed"] ?? 0).toBe(0);
   });
 
-  it("sweeps again and again on schedule", async () => {
+  it("sweeps once for all who ask while a sweep waits or runs, and by nobody's clock", async () => {
+    const gate = createGate();
     const sweeps: number[] = [];
-    await start({ "outbox.sweep": async () => void sweeps.push(sweeps.length) });
-    await context.queues.scheduleSweep(100);
-    await context.queues.scheduleSweep(100);
-    await vi.waitFor(() => expect(sweeps.length).toBeGreaterThan(2));
+    for (let worker = 0; worker < 3; worker += 1) await context.queues.enqueueSweep();
+    expect((await context.queues.countJobs()).get("system")).toMatchObject({ prioritized: 1, delayed: 0 });
+    await start({
+      "outbox.sweep": async () => {
+        sweeps.push(sweeps.length);
+        await gate.passed;
+      },
+    });
+    await vi.waitFor(() => expect(sweeps).toHaveLength(1));
+    await context.queues.enqueueSweep();
+    gate.open();
+    await vi.waitFor(async () =>
+      expect((await context.queues.countJobs()).get("system")).toMatchObject({ active: 0, prioritized: 0 }),
+    );
+    expect(sweeps).toHaveLength(1);
+    await context.queues.enqueueSweep();
+    await vi.waitFor(() => expect(sweeps).toHaveLength(2));
   });
 
   it("refuses a payload that is not of the catalogue", async () => {

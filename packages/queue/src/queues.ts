@@ -34,9 +34,7 @@ export interface AccountRequest {
 export interface Queues extends AsyncDisposable {
   /** Joins a job of the same lane that waits, follows one that runs, and ends a back-off or moves a delay. */
   enqueueReconcile(request: ReconcileRequest): Promise<void>;
-  /** As the sweeper does it: joins whatever job there is and leaves a back-off alone. */
-  enqueueMissing(request: ReconcileRequest): Promise<void>;
-  /** At most one per account waits, ahead of the scopes, which need it (rule C5). */
+  /** At most one per account waits, ahead of the scopes, which need it (rule C5); ends a back-off. */
   enqueueAccount(request: AccountRequest): Promise<void>;
   /** At most one per scope waits; a later call moves it. */
   enqueueWake(scopeId: string, delayMs: number): Promise<void>;
@@ -50,8 +48,8 @@ export interface Queues extends AsyncDisposable {
   enqueueBackfill(repositoryId: string): Promise<void>;
   /** Reads the directory's changes, after a pause where one is given. */
   enqueueDirectoryChanged(delayMs?: number): Promise<void>;
-  /** Runs `outbox.sweep` every `everyMs`, once for all workers. */
-  scheduleSweep(everyMs: number): Promise<void>;
+  /** Joins the sweep that waits or runs. */
+  enqueueSweep(): Promise<void>;
   /** Jobs by state, per queue. */
   countJobs(): Promise<ReadonlyMap<string, Record<string, number>>>;
   /** BullMQ's own queues, to be looked at and nothing else. */
@@ -75,20 +73,18 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
   const revocations = backend.createQueue(REVOCATION_QUEUE);
   const backfills = backend.createQueue(BACKFILL_QUEUE);
 
-  async function addReconcile(request: ReconcileRequest, reschedule: boolean): Promise<void> {
-    const { scopeId, endpoint, lane, delayMs = 0 } = request;
+  async function enqueueReconcile({ scopeId, endpoint, lane, delayMs = 0 }: ReconcileRequest): Promise<void> {
     const queue = reconcile.get(endpoint);
     // An endpoint retired from the configuration: its scopes stay recorded, nothing runs for them.
     if (queue === undefined) return;
-    const deduplication = { id: `${lane}-${scopeId}`, keepLastIfActive: true, ...(reschedule ? { reschedule } : {}) };
+    const deduplication = { id: `${lane}-${scopeId}`, keepLastIfActive: true, reschedule: true };
     const options = jobOptions("scope.reconcile", { priority: LANE_PRIORITY[lane], delay: delayMs, deduplication });
     await queue.add("scope.reconcile", { v: 1, scopeId }, options);
   }
 
   return {
-    enqueueReconcile: (request) => addReconcile(request, true),
+    enqueueReconcile,
     ...createEndpointAdds(reconcile),
-    enqueueMissing: (request) => addReconcile(request, false),
     async enqueueWake(scopeId, delayMs) {
       const deduplication = { id: `wake-${scopeId}`, replace: true, keepLastIfActive: true };
       const options = jobOptions("scope.wake", { priority: LANE_PRIORITY.event, delay: delayMs, deduplication });
@@ -105,13 +101,9 @@ export function createQueues(backend: QueueBackend, endpoints: readonly string[]
       const options = jobOptions("directory.changed", { priority: LANE_PRIORITY.ci, delay: delayMs, deduplication });
       await system.add("directory.changed", { v: 1 }, options);
     },
-    async scheduleSweep(everyMs) {
-      const template = {
-        name: "outbox.sweep",
-        data: { v: 1 },
-        opts: jobOptions("outbox.sweep", { priority: LANE_PRIORITY.event }),
-      };
-      await system.upsertJobScheduler("outbox-sweep", { every: everyMs }, template);
+    async enqueueSweep() {
+      const options = jobOptions("outbox.sweep", { priority: LANE_PRIORITY.event, deduplication: { id: "sweep" } });
+      await system.add("outbox.sweep", { v: 1 }, options);
     },
     async countJobs() {
       const counts = new Map<string, Record<string, number>>();
@@ -141,7 +133,7 @@ function createEndpointAdds(
 ): Pick<Queues, "enqueueAccount" | "enqueueAudit" | "enqueueProbe"> {
   return {
     async enqueueAccount({ endpoint, userId }) {
-      const deduplication = { id: `account-${userId}`, keepLastIfActive: true };
+      const deduplication = { id: `account-${userId}`, keepLastIfActive: true, reschedule: true };
       const options = jobOptions("account.reconcile", { priority: LANE_PRIORITY.ci, deduplication });
       await reconcile.get(endpoint)?.add("account.reconcile", { v: 1, endpoint, userId }, options);
     },

@@ -106,8 +106,9 @@ export function createSweep(deps: SweepDeps) {
       await queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
     }
     const forgotten = await listUnreconciled(db, { quietMs: QUIET_MS, limit: BATCH });
-    for (const scope of forgotten) {
-      await queues.enqueueMissing({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
+    for (const { id, endpoint, restMs } of forgotten) {
+      // Said anew by the record's clock: a delay or back-off counts from the clock of the worker that began it.
+      await queues.enqueueReconcile({ scopeId: id, endpoint, lane: "event", delayMs: restMs });
     }
     await db.transaction().execute((trx) => settlePolicyFindings(trx, deps.activePolicy));
     const accounts = await listAccountsToReconcile(db, { quietMs: QUIET_MS, limit: BATCH });

@@ -2,6 +2,7 @@
 import type { Verdict } from "@branchward/core";
 import { sql } from "kysely";
 import { uuidv7 } from "uuidv7";
+import { restMs } from "../branches/rests.ts";
 import type { Queryable } from "../connection/database.ts";
 import type { DueReason } from "../tables.ts";
 
@@ -137,14 +138,20 @@ export async function requestWhole(trx: Queryable, scopeId: string): Promise<Req
     .executeTakeFirst();
 }
 
+/** A scope that is asked for and not reached, and how long it may still wait for its turn. */
+export interface UnreconciledScope extends RequestedScope {
+  readonly restMs: number;
+}
+
 /** Scopes asked for and not reached, quiet for `quietMs`: what the sweeper looks after. Oldest first. */
 export async function listUnreconciled(
   db: Queryable,
   { quietMs, limit }: { readonly quietMs: number; readonly limit: number },
-): Promise<readonly RequestedScope[]> {
+): Promise<readonly UnreconciledScope[]> {
   return db
     .selectFrom("scopes")
     .select(requestedColumns)
+    .select(restMs(sql`reconciled`).as("restMs"))
     .where(sql<boolean>`requested > reconciled`)
     .where("requested_at", "<", sql<Date>`now() - ${quietMs} * interval '1 millisecond'`)
     .where((where) => where.or([where("lease_until", "is", null), where("lease_until", "<", sql<Date>`now()`)]))
