@@ -26,7 +26,11 @@ endpoints:
 audit: { interval: 1s, budget: 1 }
 `;
     system = stack.use(
-      await startTestSystem({ policy: `${EXAMPLE_POLICY}${rest}`, secretEnv: { FOREIGN_TOKEN: "token" } }),
+      await startTestSystem({
+        policy: `${EXAMPLE_POLICY}${rest}`,
+        secretEnv: { FOREIGN_TOKEN: "token" },
+        pairingWindow: "1s",
+      }),
     );
     github = createGithubRepository(system.post, repository);
     await addExamplePeople(system.people);
@@ -77,6 +81,23 @@ audit: { interval: 1s, budget: 1 }
       async () => expect((await getGroup(repaired, "dev/gone")).names).toEqual(["alice", "bob"]),
       patience,
     );
+  });
+
+  it("remove what a restored backup brings back of a branch that has nothing there any more", async () => {
+    await setUp("dev/moved");
+    const { inside } = repaired;
+    const [group] = await inside.findGroups(`displayName eq "${repository}:dev/moved:push"`);
+    const { displayName = "", externalId = "" } = group ?? {};
+    const find = () => inside.findGroups(`externalId eq "${externalId}"`);
+    const { id, head } = await system.branches.find({ repository, branch: "dev/moved" });
+    await github.push({ branch: "dev/moved", before: head, after: null });
+    await github.push({ branch: "nowhere/in/policy", after: head });
+    expect((await system.branches.find({ repository, branch: "nowhere/in/policy" })).id).toBe(id);
+    await vi.waitFor(async () => expect(await find()).toEqual([]), patience);
+    // Whoever was granted it once might be kept by the guards (rule C1).
+    const [mallory] = await inside.findUsers(`userName eq "mallory"`);
+    await inside.createGroup({ displayName, externalId, members: [{ value: mallory?.id ?? "" }] });
+    await vi.waitFor(async () => expect(await find()).toEqual([]), patience);
   });
 
   it("leave drift where the endpoint only reports it, but take access from the deactivated", async () => {

@@ -188,6 +188,7 @@ export {
   foldDisplayName,
   isOurExternalId,
   listDisplayNames,
+  splitExternalId,
 } from "./plan/entitlement-group.ts";
 export { judgeSync, type JudgeInput } from "./plan/judge-sync.ts";
 export { planSync, removalKey } from "./plan/plan-sync.ts";

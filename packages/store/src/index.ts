@@ -100,7 +100,9 @@ export {
   recordGroupIntents,
   requestNamesakes,
   forgetGroupIntent,
+  type FoundGroup,
   type GroupIntent,
+  noteFoundGroups,
   saveGroupBindings,
 } from "./scopes/entitlement-groups.ts";
 export {

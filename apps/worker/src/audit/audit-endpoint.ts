@@ -1,5 +1,5 @@
 /** `endpoint.audit`: pages through an endpoint's groups within its budget; what differs from the ledger is looked at (rule C9). */
-import { type AuditConfiguration, isOurExternalId, UpstreamError } from "@branchward/core";
+import { type AuditConfiguration, isOurExternalId, splitExternalId, UpstreamError } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import { type ScimClient, ScimClientError, type ScimGroup } from "@branchward/scim";
 import {
@@ -7,10 +7,12 @@ import {
   continueAudit,
   type Database,
   findRetirementMode,
+  type FoundGroup,
   type ExpectedGroup,
   listExpectedGroups,
   listScopesOfIncarnations,
   listUnseenScopes,
+  noteFoundGroups,
   type Queryable,
   raiseFinding,
   type RequestedScope,
@@ -185,16 +187,26 @@ function differs({ displayName, members = [] }: ScimGroup, expected: ExpectedGro
 /** Stands until a whole round shows none. */
 const ORPHANS = "orphan-groups";
 
-/** Groups that bear our mark and are not bound: their scope looks at them, or nobody knows their branch. */
+/**
+ * Groups that bear our mark and are not bound, as after a restore of the endpoint: their scope looks at them, though it may
+ * have forgotten that there ever were any, or nobody knows their branch.
+ */
 async function adoptOrReport(
   trx: Queryable,
   endpoint: string,
   groups: readonly ScimGroup[],
 ): Promise<readonly string[]> {
-  const marked = groups.map((group) => ({ group, incarnation: group.externalId?.split(":")[1] ?? "" }));
-  const ids = marked.map(({ incarnation }) => incarnation).filter((id) => isUuid(id));
+  const marked = groups.map((group) => ({ group, mark: splitExternalId(group.externalId ?? "") }));
+  const ids = marked.flatMap(({ mark }) => (mark !== undefined && isUuid(mark.incarnation) ? [mark.incarnation] : []));
   const scopes = await listScopesOfIncarnations(trx, endpoint, ids);
-  const orphans = marked.filter(({ incarnation }) => !scopes.has(incarnation)).map(({ group }) => group);
+  const orphans: ScimGroup[] = [];
+  const found: FoundGroup[] = [];
+  for (const { group, mark } of marked) {
+    const scopeId = mark === undefined ? undefined : scopes.get(mark.incarnation);
+    if (mark === undefined || scopeId === undefined) orphans.push(group);
+    else found.push({ scopeId, externalId: group.externalId ?? "", displayName: group.displayName, ...mark });
+  }
+  await noteFoundGroups(trx, found);
   if (orphans.length > 0) {
     const examples = orphans.slice(0, 3).map(({ displayName, id }) => `${displayName} (${id})`);
     await raiseFinding(trx, {

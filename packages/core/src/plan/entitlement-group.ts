@@ -16,6 +16,15 @@ export function isOurExternalId(externalId: string): boolean {
   return externalId.startsWith(externalIdPrefix);
 }
 
+/** What an `externalId` of ours says, as it is written there; undefined for any other. */
+export function splitExternalId(
+  externalId: string,
+): { readonly incarnation: string; readonly entitlement: string } | undefined {
+  if (!isOurExternalId(externalId)) return undefined;
+  const [incarnation = "", ...entitlement] = externalId.slice(externalIdPrefix.length).split(":");
+  return entitlement.length === 0 ? undefined : { incarnation, entitlement: entitlement.join(":") };
+}
+
 export function toBranchEntitlement(branch: ScopeBranch, entitlement: Entitlement): BranchEntitlement {
   const { repository, branch: name, refType, incarnation, vcs } = branch;
   return { repository, branch: name, refType, entitlement, incarnation, vcs };

@@ -67,6 +67,35 @@ export async function recordGroupIntents(
   return recorded.length === groups.length;
 }
 
+/** A group that was found at the endpoint under our mark. */
+export interface FoundGroup {
+  readonly scopeId: string;
+  readonly entitlement: string;
+  readonly externalId: string;
+  readonly displayName: string;
+}
+
+/**
+ * Notes groups that bear our mark and are bound to nothing, as ones that may have been made: the next run of their scope
+ * looks for them, whether policy still wants them or not. What is known already stays as it is.
+ */
+export async function noteFoundGroups(trx: Queryable, groups: readonly FoundGroup[]): Promise<void> {
+  if (groups.length === 0) return;
+  await trx
+    .insertInto("entitlement_groups")
+    .values(
+      groups.map(({ scopeId, entitlement, externalId, displayName }) => ({
+        scope_id: scopeId,
+        entitlement,
+        external_id: externalId,
+        display_name: displayName,
+        group_id: null,
+      })),
+    )
+    .onConflict((conflict) => conflict.columns(["scope_id", "entitlement"]).doNothing())
+    .execute();
+}
+
 /** Forgets an intent that the endpoint has certainly not followed, while the lease is held. */
 export async function forgetGroupIntent(
   db: Database,
