@@ -1,6 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { holdItem } from "@branchward/core/api";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   createGithubRepository,
   type GithubRepository,
@@ -8,6 +11,8 @@ import {
   signGithub,
   toDeliveryId,
 } from "../support/deliveries.ts";
+import { startRedis } from "../support/redis.ts";
+import { sendCommand } from "../support/redis-database.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
 import { openTcpGate, type TcpGate } from "../support/tcp-gate.ts";
 
@@ -107,6 +112,28 @@ describe("while PostgreSQL is away", () => {
     // A run whose connection was cut may leave its lease behind, which lasts 30 s.
     for (const branch of taken.values()) expect(await inSync(system, github, branch)).toBe("in_sync");
   }, 90_000);
+});
+
+describe("while Redis is full", () => {
+  let stack: AsyncDisposableStack;
+  beforeEach(() => (stack = new AsyncDisposableStack()));
+  afterEach(() => stack.disposeAsync());
+
+  it("the system says that it is not ready, takes deliveries, and processes them once there is room", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "branchward-full-"));
+    stack.defer(() => rm(directory, { recursive: true, force: true }));
+    const redis = stack.use(await startRedis(directory));
+    const system = stack.use(await startTestSystem({ backend: "redis", toRedisUrl: () => redis.url }));
+    const github = createGithubRepository(system.post, "acme/full");
+    await sendCommand(redis.url, "CONFIG SET maxmemory 1");
+    const { status, body } = await system.api.request("/readyz");
+    expect(status).toBe(503);
+    expect(body).toMatchObject({ checks: { database: { ok: true }, queue: { ok: false } } });
+    await github.push({ branch: "main", after: makeRevision() });
+    await sendCommand(redis.url, "CONFIG SET maxmemory 0");
+    expect((await system.api.request("/readyz")).status).toBe(200);
+    expect(await inSync(system, github, "main")).toBe("in_sync");
+  });
 });
 
 describe("while Redis is away", () => {

@@ -37,7 +37,7 @@ export async function openRedisDatabase(): Promise<RedisDatabase> {
 }
 
 /** Sends commands on one connection; resolves with the last answer, which must be of one line and no error. */
-async function sendCommand(serverUrl: string, ...commands: readonly string[]): Promise<string> {
+export async function sendCommand(serverUrl: string, ...commands: readonly string[]): Promise<string> {
   const { hostname, port } = new URL(serverUrl);
   const socket = connect(Number(port), hostname);
   socket.end(`${commands.join("\r\n")}\r\nQUIT\r\n`);

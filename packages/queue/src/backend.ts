@@ -34,7 +34,7 @@ export interface QueueBackend extends AsyncDisposable {
   readonly kind: BackendTarget["kind"];
   createQueue(name: string): Queue;
   createWorker(name: string, processor: Processor<unknown>, settings: WorkerSettings): WorkerHandle;
-  /** Answers once the datastore does. */
+  /** Resolves where the datastore takes what is written, and rejects where it does not: away, full, a replica. */
   ping(): Promise<void>;
   /** Redis' `maxmemory-policy`, of which only `noeviction` loses no job; null where there is none to read. */
   evictionPolicy(): Promise<string | null>;
@@ -44,6 +44,7 @@ export interface QueueBackend extends AsyncDisposable {
 const SCHEMA = "bullmq";
 /** Measured: with a pool of its own each Queue of ten endpoints exhausts 100 connections; four serve them all. */
 const QUEUE_POOL_MAX = 4;
+const PING_KEPT_MS = 10_000;
 /** ioredis' own cap is 20 s, after which a worker resumed 18 s late. */
 const REDIS_RETRY_CAP_MS = 2_000;
 
@@ -124,7 +125,8 @@ function openRedisBackend(url: string, onError: (error: Error) => void): QueueBa
       worker.on("error", onError);
       return worker;
     },
-    ping: () => shared.ping().then(() => undefined),
+    // PING is answered by a Redis that is full, and by a replica, which take no job.
+    ping: () => shared.set(`${prefix}:ping`, "", "PX", PING_KEPT_MS).then(() => undefined),
     async evictionPolicy() {
       // Managed services refuse CONFIG; INFO tells as well.
       const info = await shared.info("memory");
