@@ -39,6 +39,8 @@ const routes: readonly Route[] = [
   fail("/missing", () => new NotFoundError("no such thing")),
   fail("/away", () => new UnavailableError("later")),
   fail("/database", () => Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" })),
+  fail("/locked", () => Object.assign(new Error("canceling statement due to statement timeout"), { code: "57014" })),
+  fail("/silent", () => new Error("Query read timeout")),
   fail("/bug", () => new Error("secret detail")),
   fail("/hidden", () => new InvalidInputError("secret detail", { expose: false })),
 ];
@@ -115,6 +117,8 @@ describe("a listener with routes", () => {
     ["/missing", 404, "not_found"],
     ["/away", 503, "unavailable"],
     ["/database", 503, "unavailable"],
+    ["/locked", 503, "unavailable"],
+    ["/silent", 503, "unavailable"],
     ["/bug", 500, "internal"],
     ["/hidden", 500, "internal"],
     ["/nowhere", 404, "not_found"],

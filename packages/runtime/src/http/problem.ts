@@ -81,22 +81,32 @@ const AWAY_CODES = new Set([
   "ETIMEDOUT",
   "ENOTFOUND",
   "EPIPE",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EAI_AGAIN",
   "57P01",
   "57P02",
   "57P03",
+  "53100",
+  "53200",
   "53300",
+  // A statement, or a transaction, that waited longer than it may: for a lock, or for a server that is too slow.
+  "57014",
+  "25P03",
   "08000",
   "08003",
   "08006",
   "25006",
 ]);
 
-/** True for errors of a database that is down, restarting, full of connections or read-only: trying later makes sense. */
+/** True for errors of a database that is down, restarting, full, locked, read-only or silent: trying later makes sense. */
 export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if ("code" in error && typeof error.code === "string" && AWAY_CODES.has(error.code)) return true;
   if (error instanceof AggregateError) return error.errors.some(isDatabaseAway);
-  return /timeout exceeded when trying to connect|Connection terminated|is not queryable/u.test(error.message);
+  return /timeout exceeded when trying to connect|Query read timeout|Connection terminated|is not queryable/u.test(
+    error.message,
+  );
 }
 
 /** Seconds after which a client may come back when the record is away. */

@@ -25,15 +25,22 @@ export interface ConnectOptions {
   readonly url: string;
   /** Connections in the pool. */
   readonly max: number;
+  /** How long a statement may be without an answer before its connection counts as dead; 20 s unless given. */
+  readonly silenceMs?: number;
   /** Told of errors of idle connections; the pool replaces them by itself. */
   readonly onError: (error: Error) => void;
 }
 
+const STATEMENT_TIMEOUT_MS = 15_000;
+/** By then a server that lives has answered, if only that the statement took too long. */
+const SILENCE_MS = STATEMENT_TIMEOUT_MS + 5_000;
+
 /**
  * Opens a pool. Statements end after 15 s, idle transactions after 10 s, a connection attempt after 2 s,
- * so that a stuck record answers with an error and never holds a request.
+ * so that a stuck record answers with an error and never holds a request. A server that vanished without a word, as one
+ * that another takes over from, ends no statement: a connection on which none comes back for 20 s is given up.
  */
-export function connectDatabase({ url, max, onError }: ConnectOptions): DatabaseConnection {
+export function connectDatabase({ url, max, silenceMs = SILENCE_MS, onError }: ConnectOptions): DatabaseConnection {
   const types = new pg.TypeOverrides();
   types.setTypeParser(INT8_OID, parseInt8);
   const pool = new pg.Pool({
@@ -42,7 +49,8 @@ export function connectDatabase({ url, max, onError }: ConnectOptions): Database
     types,
     connectionTimeoutMillis: 2_000,
     idleTimeoutMillis: 30_000,
-    statement_timeout: 15_000,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: silenceMs,
     idle_in_transaction_session_timeout: 10_000,
     application_name: "branchward",
     stream: () => new BatchedSocket(),
