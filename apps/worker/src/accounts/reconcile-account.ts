@@ -27,6 +27,7 @@ import {
   settleAccount,
   takeWaitingScopes,
 } from "@branchward/store";
+import { isGateRefusal } from "../endpoint/breaker.ts";
 import { type Endpoint, toUpstreamError } from "../endpoint/endpoint.ts";
 import { createVersions } from "../endpoint/versions.ts";
 import { isWithheld } from "../revoke/is-withheld.ts";
@@ -94,7 +95,10 @@ async function reconcileUnderLease(deps: AccountDeps, lease: AccountLease, run: 
     await noteFailure(deps, lease, error);
     const isRetried = !(error instanceof AppError) || error.retry === "backoff";
     if (isRetried && !run.lastAttempt) throw error;
-    deps.log.warn({ err: error, endpoint: lease.endpoint, userId: lease.userId }, "account not reconciled");
+    deps.log[isGateRefusal(error) ? "debug" : "warn"](
+      { err: error, endpoint: lease.endpoint, userId: lease.userId },
+      "account not reconciled",
+    );
     return undefined;
   }
 }

@@ -149,6 +149,14 @@ function createView(record: GateRecord, now: () => number) {
   };
 }
 
+/**
+ * True where the gate let no call through. It says the same for every scope of the endpoint, ten thousand of them, and the
+ * failed call before it and the finding of the endpoint say it for all: the log gets no line for each.
+ */
+export function isGateRefusal(error: unknown): boolean {
+  return error instanceof UpstreamError && (error.code === "endpoint_open" || error.code === "endpoint_blocked");
+}
+
 function createRefusal(endpoint: string, cause: "blocked" | "open", afterMs: number): UpstreamError {
   const message =
     cause === "blocked"

@@ -1,7 +1,7 @@
 import { ScimClientError, type ScimClientFailure } from "@branchward/scim";
 import { describe, expect, it } from "vitest";
 import { createGate, type Gate } from "./gate.ts";
-import type { GateRecord } from "./breaker.ts";
+import { type GateRecord, isGateRefusal } from "./breaker.ts";
 
 interface Shared {
   nowMs: number;
@@ -112,6 +112,17 @@ describe("a gate", () => {
     expect(calls.count).toBe(0);
     shared.nowMs += 1;
     expect(await call(gate)).toBe("answered");
+  });
+
+  it("tells its own refusal from the answer of the endpoint that led to it", async () => {
+    const gate = createFixture().create();
+    const fail = async (): Promise<never> => {
+      throw new ScimClientError("GET", { kind: "http", status: 503, retryAfterMs: 7_000, outcomeUnknown: false });
+    };
+    const errors = [];
+    for (let turn = 0; turn < 2; turn += 1)
+      errors.push(await gate.run({ lane: "reconcile" }, fail).catch(isGateRefusal));
+    expect(errors).toEqual([false, true]);
   });
 
   it("takes a Retry-After of a billion seconds for an hour", async () => {

@@ -23,6 +23,7 @@ import {
   requestScopesOf,
   seizeLease,
 } from "@branchward/store";
+import { isGateRefusal } from "../endpoint/breaker.ts";
 import type { Endpoint } from "../endpoint/endpoint.ts";
 import { LEASE_MS } from "./lease-times.ts";
 import { loadScope } from "./load-scope.ts";
@@ -138,7 +139,10 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
       await releaseLease(deps.db, lease);
       throw error;
     }
-    deps.log.warn({ err: error, scopeId: lease.scopeId, endpoint: lease.endpoint }, "sync failed");
+    deps.log[isGateRefusal(error) ? "debug" : "warn"](
+      { err: error, scopeId: lease.scopeId, endpoint: lease.endpoint },
+      "sync failed",
+    );
     return recordFailure(deps, { lease, attempt, timeline, error });
   }
 }

@@ -21,6 +21,7 @@ import {
   verifyAgain,
 } from "@branchward/store";
 import { uuidv7 } from "uuidv7";
+import { isGateRefusal } from "../endpoint/breaker.ts";
 import { deactivateAccount } from "../accounts/reconcile-account.ts";
 import { applyOperation, type Endpoint, readGroup, type WriteBond } from "../endpoint/endpoint.ts";
 import { UNBOUND } from "../endpoint/versions.ts";
@@ -146,7 +147,10 @@ async function revokeIn({ db, queues, log }: RevokeDeps, task: ScopeTask): Promi
     return failure;
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    log.warn({ err: error, scopeId: lease.scopeId, endpoint: lease.endpoint }, "revocation failed");
+    log[isGateRefusal(error) ? "debug" : "warn"](
+      { err: error, scopeId: lease.scopeId, endpoint: lease.endpoint },
+      "revocation failed",
+    );
     return `${lease.endpoint}: ${error.message}`;
   } finally {
     const isAskedFor = await releaseLease(db, lease);
