@@ -76,7 +76,7 @@ async function getBranchAt(db: Database, question: PastAccessQuestion): Promise<
 }
 
 function parseStored({ text, file, id }: PolicyVersion): Policy {
-  const parsed = parsePolicy(text, file);
+  const parsed = parsePolicy(text, file, { isStored: true });
   if ("policy" in parsed) return parsed.policy;
   throw new InvalidInputError(`this program can no longer read the policy version ${id}`, { code: "old_version" });
 }

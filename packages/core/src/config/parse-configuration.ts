@@ -16,7 +16,7 @@ import type {
   RepositoryConfiguration,
   SourceConfiguration,
 } from "./types.ts";
-import { readYaml, type Problem } from "./yaml-source.ts";
+import { readYaml, type Problem, type ReadOptions } from "./yaml-source.ts";
 
 const dayMs = 86_400_000;
 
@@ -24,8 +24,9 @@ const dayMs = 86_400_000;
 export function parseConfiguration(
   text: string,
   file: string,
+  options: ReadOptions = {},
 ): { readonly configuration: Configuration } | { readonly problems: readonly Problem[] } {
-  const yaml = readYaml(text, file);
+  const yaml = readYaml(text, file, options);
   if ("problems" in yaml) return yaml;
   const reader = createReader(yaml.source, file);
   const configuration = readConfiguration(reader, { value: yaml.source.value, path: [] });
@@ -37,8 +38,9 @@ export function parseConfiguration(
 export function parsePolicy(
   text: string,
   file: string,
+  options: ReadOptions = {},
 ): { readonly policy: Policy } | { readonly problems: readonly Problem[] } {
-  const parsed = parseConfiguration(text, file);
+  const parsed = parseConfiguration(text, file, options);
   return "problems" in parsed ? parsed : { policy: parsed.configuration.policy };
 }
 

@@ -21,6 +21,11 @@ describe("a file in another encoding", () => {
     expect(complaints(decoded(utf16))).toEqual(["1:1 is not UTF-8 here: save the file as UTF-8"]);
   });
 
+  it("is read on where the record has it already", () => {
+    const read = readYaml(decoded(Buffer.from(german, "latin1")), "branchward.yaml", { isStored: true });
+    expect(read).toMatchObject({ source: { value: { bots: [{ user: "m\uFFFDller" }] } } });
+  });
+
   it("is told where it holds NUL, which no version could be kept with", () => {
     expect(complaints("policy: []\n# \0\n")).toEqual(["2:3 holds the character NUL"]);
   });

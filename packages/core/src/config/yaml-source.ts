@@ -33,15 +33,21 @@ const told = new Map([
   ["MULTIPLE_DOCS", "a second document begins here; the file is one"],
 ]);
 
+export interface ReadOptions {
+  /** True for what the record has taken already: it is read as it was then, whatever has been refused since. */
+  readonly isStored?: boolean;
+}
+
 /** Reads one YAML 1.2 document: all its syntax problems, or its value. */
 export function readYaml(
   text: string,
   file: string,
+  { isStored = false }: ReadOptions = {},
 ): { readonly source: YamlSource } | { readonly problems: readonly Problem[] } {
   const whole = (message: string) => ({ problems: [{ file, line: 1, column: 1, path: "", message }] });
   const sizeProblem = findSizeProblem(Buffer.byteLength(text));
   if (sizeProblem !== undefined) return whole(sizeProblem);
-  const foreign = findForeign(text);
+  const foreign = isStored ? undefined : findForeign(text);
   if (foreign !== undefined) return { problems: [{ file, path: "", ...foreign }] };
   const lines = new LineCounter();
   try {

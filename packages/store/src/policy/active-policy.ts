@@ -30,7 +30,7 @@ export function createActivePolicy(): ActivePolicy {
 }
 
 function parseStored(text: string, file: string): Policy {
-  const parsed = parsePolicy(text, file);
+  const parsed = parsePolicy(text, file, { isStored: true });
   if ("policy" in parsed) return parsed.policy;
   throw new Error(`the active policy version is broken: ${parsed.problems[0]?.message ?? "unknown problem"}`);
 }

@@ -88,7 +88,7 @@ async function getHeldVersion(db: Database, id: string): Promise<PolicyVersion> 
 }
 
 function parseStored({ text, file }: PolicyVersion): Policy {
-  const parsed = parsePolicy(text, file);
+  const parsed = parsePolicy(text, file, { isStored: true });
   if ("policy" in parsed) return parsed.policy;
   throw new ConflictError("this program can no longer read the version; propose it again", { code: "not_held" });
 }
