@@ -8,14 +8,13 @@ import {
   releaseLease,
   seizeLease,
 } from "@branchward/store";
-import type { TestDatabase } from "@branchward/store/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createReconcileScope, type ReconcileDeps, revokeScope } from "./reconcile-scope.ts";
-import { lastTry, type NewTestScope, openTestScope } from "./testing.ts";
+import { createReconcileScope, revokeScope } from "./reconcile-scope.ts";
+import { lastTry, type NewTestScope, openTestScope, type TestScope } from "./testing.ts";
 
 describe("the run of a scope", () => {
   let stack = new AsyncDisposableStack();
-  const context: { database: TestDatabase; deps: ReconcileDeps; scopeId: string; stop: AbortController } = {} as never;
+  const context: Pick<TestScope, "database" | "deps" | "scopeId" | "handle"> & { stop: AbortController } = {} as never;
   /** What the endpoint does before it answers, and answers in place of the ordinary. */
   const state: {
     answer: (request: { readonly method: string; readonly path: string }) => Promise<ScimResponse | undefined>;
@@ -26,10 +25,8 @@ describe("the run of a scope", () => {
     state.answer = async () => undefined;
     const answer: NewTestScope["answer"] = async (request, handle) => (await state.answer(request)) ?? handle(request);
     const stop = new AbortController();
-    const { database, deps, scopeId } = stack.use(
-      await openTestScope({ to: "group:engineering", answer, stopping: stop.signal }),
-    );
-    Object.assign(context, { database, deps, scopeId, stop });
+    const scope = stack.use(await openTestScope({ to: "group:engineering", answer, stopping: stop.signal }));
+    Object.assign(context, { ...scope, stop });
   });
   afterEach(() => stack.disposeAsync());
 
@@ -132,6 +129,47 @@ describe("the run of a scope", () => {
     const lease = await acquireLease(database.db, scopeId, { holder: "another", leaseMs: 30_000 });
     expect(lease).toMatchObject({ isTakenOver: false, verdict: null, failures: 0 });
     expect((await database.pool.query("select from syncs")).rowCount).toBe(0);
+  });
+
+  it("leaves a group whose id a restored endpoint gave to another branch's, and makes its own (rule C6)", async () => {
+    const { database, deps, scopeId, handle } = context;
+    const reconcile = createReconcileScope(deps);
+    await reconcile(scopeId, lastTry);
+    const bound = async () => {
+      const { rows } = await database.pool.query<{ id: string }>("select group_id as id from entitlement_groups");
+      return rows.map(({ id }) => id);
+    };
+    const [lost = ""] = await bound();
+    const change = (path: string, value: unknown) =>
+      handle({
+        method: "PATCH",
+        path: `/Groups/${lost}`,
+        query: new URLSearchParams(),
+        headers: {},
+        body: {
+          schemas: ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+          Operations: [{ op: "replace", path, value }],
+        },
+        context: undefined,
+      });
+    await change("externalId", "branchward:00000000-0000-7000-8000-000000000000:push");
+    await change("displayName", "acme/web:other:push");
+    const { body: others } = await change("members", [{ value: "7" }]);
+    await database.pool.query("update scopes set requested = requested + 1");
+    await reconcile(scopeId, lastTry);
+    const [own = "", ...rest] = await bound();
+    expect([own, ...rest]).toEqual([expect.not.stringMatching(`^${lost}$`)]);
+    const read = (id: string) =>
+      handle({
+        method: "GET",
+        path: `/Groups/${id}`,
+        query: new URLSearchParams(),
+        headers: {},
+        body: undefined,
+        context: undefined,
+      });
+    expect((await read(lost)).body).toEqual(others);
+    expect((await read(own)).body).toMatchObject({ displayName: expect.stringMatching(/dev\/x:push$/u) });
   });
 
   it("that fails again and again stands as a finding of its endpoint, until one comes through", async () => {

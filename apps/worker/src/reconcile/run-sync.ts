@@ -5,6 +5,7 @@ import {
   type Addition,
   type EffectiveGroup,
   externalIdOf,
+  isOurExternalId,
   type Judgement,
   judgeSync,
   listDisplayNames,
@@ -39,8 +40,10 @@ export interface KeptMembers {
   readonly members: readonly Addition[];
 }
 
+type KnownGroup = LoadedScope["knownGroups"][number];
+
 /** A group of the scope, or of what was merged into it. */
-export type UnseenGroup = Pick<LoadedScope["knownGroups"][number], "incarnation" | "entitlement">;
+export type UnseenGroup = Pick<KnownGroup, "incarnation" | "entitlement">;
 
 /** What a run did and proved. */
 export interface SyncResult extends ChosenPlan {
@@ -73,8 +76,9 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
     beforeWrite: () => holdLease(asked.db, asked.lease),
   });
   const { bindings, collisions } = await resolveIntents(client, asked.scope);
-  const run = { ...asked, scope: { ...asked.scope, knownGroups: [...asked.scope.knownGroups, ...bindings] } };
-  const before = await readActual(client, run);
+  const held = await readBound(client, [...asked.scope.knownGroups, ...bindings]);
+  const run = { ...asked, scope: { ...asked.scope, knownGroups: held.map(({ known }) => known) } };
+  const before = await readActual(client, run, held);
   const lookup = { ...run, scopeId: run.lease.scopeId };
   const { accountOf, isClosed } = await createAccountLookup(client, lookup, run.scope);
   // What ended is a revocation also where a run that was under way is the first to see it.
@@ -235,11 +239,34 @@ function listKept({ desired }: LoadedScope, { plan, before, accountOf }: KeptQue
 /** Providers bound their filters, ours at 2 KiB; a longer name is nobody else's by chance. */
 const MAX_FILTERED_NAME = 1_000;
 
+interface BoundGroup {
+  readonly known: KnownGroup;
+  /** Undefined where it is not there. */
+  readonly group: ActualGroup | undefined;
+}
+
+/**
+ * The groups that are known to be ours, but those whose id has become another's: an endpoint that was restored from a backup
+ * may give an id again, and what bears the mark of another branch or entitlement is not this one's to change (rule C6).
+ */
+async function readBound(client: ScimClient, bindings: readonly KnownGroup[]): Promise<readonly BoundGroup[]> {
+  const read = await Promise.all(
+    bindings.map(async (known) => ({ known, group: await readGroup(client, known.groupId) })),
+  );
+  return read.filter(({ known, group }) => {
+    const mark = group?.externalId ?? "";
+    return !isOurExternalId(mark) || mark === externalIdOf(known.incarnation, known.entitlement);
+  });
+}
+
 /** Every group that is known to be ours, bears our `externalId`, or bears a name that we want. */
-async function readActual(client: ScimClient, { scope, endpoint, lease }: SyncRun): Promise<readonly ActualGroup[]> {
-  const { desired, branch, knownGroups } = scope;
-  const bound = await Promise.all(knownGroups.map(({ groupId }) => readGroup(client, groupId)));
-  const held = new Map(bound.flatMap((group) => (group === undefined ? [] : [[group.id, group]])));
+async function readActual(
+  client: ScimClient,
+  { scope, endpoint, lease }: SyncRun,
+  bound: readonly BoundGroup[],
+): Promise<readonly ActualGroup[]> {
+  const { desired, branch } = scope;
+  const held = new Map(bound.flatMap(({ group }) => (group === undefined ? [] : [[group.id, group]])));
   const isWhole = isWholeAsked(lease);
   const others = await Promise.all([
     ...listSought(scope, { held, isWhole }).map((externalId) => findGroupsByExternalId(client, externalId)),
