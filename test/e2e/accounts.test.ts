@@ -69,7 +69,10 @@ describe("accounts at an endpoint", () => {
   beforeAll(async () => {
     const endpoint = stack.use(await startScriptedEndpoint());
     const system = stack.use(
-      await startTestSystem({ policy: policyOf(endpoint.url), secretEnv: { FOREIGN_TOKEN: "token" } }),
+      await startTestSystem({
+        policy: policyOf(endpoint.url, "audit: { interval: 1s, budget: 1 }"),
+        secretEnv: { FOREIGN_TOKEN: "token" },
+      }),
     );
     const github = createGithubRepository(system.post, repository);
     context.story = { system, github, inside: endpoint.inside };
@@ -122,6 +125,25 @@ describe("accounts at an endpoint", () => {
     await vi.waitFor(async () => expect(await said().holders("made")).toEqual(["robert"]), waiting);
     await setActive(true);
     await vi.waitFor(async () => expect(await said().account("alice")).toMatchObject({ active: true }), waiting);
+    await vi.waitFor(async () => expect(await said().holders("made")).toEqual(["alice", "robert"]), waiting);
+  });
+
+  it("that somebody else opens or removes are closed and made again, though nothing is told of it (rule C9)", async () => {
+    const { system, inside } = context.story;
+    const user = await said().user("alice");
+    const { id = "" } = (await said().account("alice")) ?? {};
+    await system.scim.patchUser(user.id, [{ op: "replace", path: "active", value: false }]);
+    await vi.waitFor(async () => expect(await said().account("alice")).toMatchObject({ active: false }), waiting);
+    await inside.patchUser(id, [{ op: "replace", path: "active", value: true }]);
+    await vi.waitFor(async () => expect(await said().account("alice")).toMatchObject({ id, active: false }), waiting);
+    await system.scim.patchUser(user.id, [{ op: "replace", path: "active", value: true }]);
+    await vi.waitFor(async () => expect(await said().holders("made")).toEqual(["alice", "robert"]), waiting);
+    await inside.deleteUser(id);
+    await vi.waitFor(
+      async () => expect(await said().account("alice")).toMatchObject({ externalId: user.id, active: true }),
+      waiting,
+    );
+    expect((await said().account("alice"))?.id).not.toBe(id);
     await vi.waitFor(async () => expect(await said().holders("made")).toEqual(["alice", "robert"]), waiting);
   });
 

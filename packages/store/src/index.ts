@@ -43,6 +43,7 @@ export {
 } from "./access/access-history.ts";
 export { type ActivePolicy, type ActivePolicyVersion, createActivePolicy } from "./policy/active-policy.ts";
 export { insertApproval, type NewApproval, type RemovalApproval } from "./scopes/approvals.ts";
+export { auditAccounts, type ListedAccount, requestUnseenAccounts } from "./endpoints/account-audits.ts";
 export {
   type AuditedPage,
   type AuditRound,

@@ -17,7 +17,9 @@ import {
   type Database,
   failAccount,
   findAccountLink,
+  listHeldBy,
   listUsersById,
+  type Queryable,
   raiseFinding,
   renewAccountLease,
   requestAccountsOf,
@@ -174,10 +176,18 @@ async function settle(
     if (now === undefined || outcome === undefined) return { requested: now, scopes: [] };
     await noteFindings(trx, lease, outcome);
     const waiting = outcome.state === "linked" ? await takeWaitingScopes(trx, lease) : [];
-    return { requested: now, scopes: await requestScopes(trx, waiting, "account") };
+    // Groups that hold the one it was hold nobody by it.
+    const isAnother = link.accountId !== null && outcome.accountId !== link.accountId;
+    const holding = isAnother ? await listHoldingScopes(trx, lease) : [];
+    return { requested: now, scopes: await requestScopes(trx, [...new Set([...waiting, ...holding])], "account") };
   });
   for (const { id, endpoint } of scopes) await queues.enqueueReconcile({ scopeId: id, endpoint, lane: "event" });
   return requested;
+}
+
+async function listHoldingScopes(trx: Queryable, { endpoint, userId }: RequestedAccount): Promise<readonly string[]> {
+  const held = await listHeldBy(trx, userId);
+  return held.filter((one) => one.endpoint === endpoint).map(({ scopeId }) => scopeId);
 }
 
 const STATE_FINDINGS = {

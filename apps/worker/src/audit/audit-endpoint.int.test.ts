@@ -9,7 +9,7 @@ import {
   saveGroupBindings,
   settleScope,
 } from "@branchward/store";
-import { insertScope, openTestDatabase, type TestDatabase } from "@branchward/store/testing";
+import { insertScope, insertUser, openTestDatabase, type TestDatabase } from "@branchward/store/testing";
 import { uuidv7 } from "uuidv7";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createTestProvider, openTestEndpoints } from "../endpoint/testing.ts";
@@ -19,11 +19,11 @@ describe("a round of an audit", () => {
   let stack = new AsyncDisposableStack();
   const context: { database: TestDatabase; url: string; inside: ScimClient } = {} as never;
   /** What the endpoint leaves out of its lists. */
-  const state = { listsMembers: true, isEndless: false, isBroken: false };
+  const state = { listsMembers: true, isEndless: false, isBroken: false, listsUsers: true };
 
   beforeEach(async () => {
     stack = new AsyncDisposableStack();
-    Object.assign(state, { listsMembers: true, isEndless: false, isBroken: false });
+    Object.assign(state, { listsMembers: true, isEndless: false, isBroken: false, listsUsers: true });
     const database = stack.use(await openTestDatabase());
     const provider = createTestProvider();
     const served = stack.use(
@@ -32,6 +32,7 @@ describe("a round of an audit", () => {
           const answer = await provider.handle(request);
           const { body } = answer;
           if (request.path === "/Groups" && state.isBroken) return { ...answer, body: [] };
+          if (request.path === "/Users" && !state.listsUsers) return { ...answer, status: 501, body: {} };
           if (request.path === "/Groups" && state.isEndless)
             return { ...answer, body: { ...Object(body), totalResults: 1e9 } };
           if (state.listsMembers || request.path !== "/Groups" || !isJsonObject(body)) return answer;
@@ -66,12 +67,13 @@ describe("a round of an audit", () => {
     return { scopeId, groupId };
   }
 
-  async function openAudit() {
+  async function openAudit(options: Parameters<typeof openTestEndpoints>[2] = {}) {
     const { db } = context.database;
-    const { endpoints } = stack.use(await openTestEndpoints(db, context.url));
+    const { endpoints } = stack.use(await openTestEndpoints(db, context.url, options));
     const enqueued: string[] = [];
     const queues = {
       enqueueReconcile: async ({ scopeId }: { scopeId: string }) => void enqueued.push(scopeId),
+      enqueueAccount: async ({ userId }: { userId: string }) => void enqueued.push(userId),
       enqueueAudit: async () => undefined,
     };
     const audit = { intervalMs: 60_000, budget: 1, minIntervalMs: 60_000 };
@@ -108,6 +110,51 @@ describe("a round of an audit", () => {
     expect(enqueued).toEqual([gone.scopeId]);
     expect(enqueued).not.toContain(whole.scopeId);
     expect(enqueued).not.toContain(empty.scopeId);
+  });
+
+  /** Somebody of the directory whose account the record has as brought to what they are. */
+  async function keepAccount(userName: string, active: boolean): Promise<{ userId: string; accountId: string }> {
+    const { pool } = context.database;
+    const userId = await insertUser(context.database.db, userName);
+    await pool.query("update directory_users set active = $2 where id = $1", [userId, active]);
+    const { id: accountId } = await context.inside.createUser({ userName, active });
+    await pool.query(
+      `insert into account_links (endpoint, user_id, account_id, user_name, state, managed, verified_at)
+       values ('hg', $1, $2, $3, 'linked', true, now() - interval '1 minute')`,
+      [userId, accountId, userName],
+    );
+    return { userId, accountId };
+  }
+
+  it("has accounts looked at that others opened, renamed or removed, and no others (rule C5)", async () => {
+    const [closed, opened] = [await keepAccount("alice", false), await keepAccount("bob", false)];
+    const [kept, renamed] = [await keepAccount("carol", true), await keepAccount("dave", true)];
+    const [removed, away] = [await keepAccount("erin", true), await keepAccount("frank", false)];
+    await context.inside.createUser({ userName: "somebody else", active: true });
+    const { round, enqueued } = await openAudit({ accounts: { adopt: "review" } });
+    await context.inside.patchUser(opened.accountId, [{ op: "replace", path: "active", value: true }]);
+    await context.inside.patchUser(renamed.accountId, [{ op: "replace", path: "userName", value: "david" }]);
+    await context.inside.deleteUser(removed.accountId);
+    await context.inside.deleteUser(away.accountId);
+    await round();
+    expect(enqueued.toSorted()).toEqual([opened, renamed, removed].map(({ userId }) => userId).toSorted());
+    expect(enqueued).not.toContain(closed.userId);
+    expect(enqueued).not.toContain(kept.userId);
+    // Asked for already: what is seen meanwhile says nothing.
+    await round();
+    expect(enqueued).toHaveLength(3);
+  });
+
+  it("says where accounts cannot be listed, takes none for removed, and goes on with groups", async () => {
+    await keepAccount("alice", true);
+    const { round, enqueued } = await openAudit({ accounts: { adopt: "review" } });
+    state.listsUsers = false;
+    await round();
+    expect(enqueued).toEqual([]);
+    expect(await listKinds()).toEqual(["accounts-unreadable"]);
+    state.listsUsers = true;
+    await round();
+    expect(await listKinds()).toEqual([]);
   });
 
   it("ends where an endpoint's pages do not, says so, and has the branches looked at that it did not show", async () => {

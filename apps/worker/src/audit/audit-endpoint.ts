@@ -1,4 +1,7 @@
-/** `endpoint.audit`: pages through an endpoint's groups within its budget; what differs from the ledger is looked at (rule C9). */
+/**
+ * `endpoint.audit`: pages through an endpoint's groups within its budget, then through the accounts that are ours to keep;
+ * what differs from the record is looked at (rule C9).
+ */
 import { type AuditConfiguration, isOurExternalId, splitExternalId, UpstreamError } from "@branchward/core";
 import type { Queues } from "@branchward/queue";
 import { type ScimClient, ScimClientError, type ScimGroup } from "@branchward/scim";
@@ -15,6 +18,7 @@ import {
   noteFoundGroups,
   type Queryable,
   raiseFinding,
+  type RequestedAccount,
   type RequestedScope,
   requestScopes,
   resolveFinding,
@@ -23,12 +27,13 @@ import {
 } from "@branchward/store";
 import type { Endpoint } from "../endpoint/endpoint.ts";
 import { isUuid } from "../is-uuid.ts";
+import { type AccountPage, readAccountPage, settleAccountPage } from "./audit-accounts.ts";
 import { toAuditPause } from "./audit-pause.ts";
-import { parsePlace, toPlace } from "./audit-place.ts";
+import { type AuditPlace, parsePlace, toPlace } from "./audit-place.ts";
 
 export interface AuditDeps {
   readonly db: Database;
-  readonly queues: Pick<Queues, "enqueueReconcile" | "enqueueAudit">;
+  readonly queues: Pick<Queues, "enqueueReconcile" | "enqueueAccount" | "enqueueAudit">;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   readonly audit: AuditConfiguration;
 }
@@ -50,12 +55,17 @@ export function createAuditEndpoint(deps: AuditDeps) {
     if (endpoint === undefined || round === undefined) return;
     // What is left at a retired endpoint is no longer ours to look at (rule B8).
     if ((await findRetirementMode(deps.db, name)) !== undefined) return;
+    const place = parsePlace(round.position);
     const begunAt = performance.now();
-    const page = await watch(name, () => readPage(deps.db, endpoint, round));
+    const part =
+      place.of === "groups"
+        ? await watch(name, () => readGroups(deps.db, endpoint, place))
+        : await readAccounts(deps.db, endpoint, place);
     const spentMs = performance.now() - begunAt;
-    const nextMs = toAuditPause(deps.audit, { ageMs: round.ageMs, isLast: page.position === null, spentMs });
-    const requested = await deps.db.transaction().execute((trx) => settlePage(trx, { round, page, nextMs }));
-    for (const scope of requested) {
+    const nextMs = toAuditPause(deps.audit, { ageMs: round.ageMs, isLast: part.position === null, spentMs });
+    const { scopes, accounts } = await deps.db.transaction().execute((trx) => settlePart(trx, { round, part, nextMs }));
+    for (const account of accounts) await deps.queues.enqueueAccount(account);
+    for (const scope of scopes) {
       await deps.queues.enqueueReconcile({ scopeId: scope.id, endpoint: name, lane: "audit" });
     }
     await deps.queues.enqueueAudit(name, nextMs);
@@ -66,7 +76,7 @@ export function createAuditEndpoint(deps: AuditDeps) {
 function createReadWatch(db: Database) {
   /** Undefined for an endpoint that was not read since the start. */
   const failures = new Map<string, number>();
-  return async (endpoint: string, read: () => Promise<Page>): Promise<Page> => {
+  return async (endpoint: string, read: () => Promise<GroupPart>): Promise<GroupPart> => {
     try {
       const page = await read();
       if (failures.get(endpoint) !== 0) await resolveFinding(db, UNREADABLE, endpoint);
@@ -90,16 +100,24 @@ function createReadWatch(db: Database) {
   };
 }
 
-interface Page {
-  readonly groups: readonly ScimGroup[];
+interface Part {
   /** Where the next begins; null at the end of the round. */
   readonly position: string | null;
-  /** True where the round ends though the endpoint would go on. */
+}
+
+interface GroupPart extends Part {
+  readonly groups: readonly ScimGroup[];
+  /** Whether it ends the groups of the round. */
+  readonly isLast: boolean;
+  /** True where they end though the endpoint would go on. */
   readonly isCut: boolean;
 }
 
-async function readPage(db: Database, endpoint: Endpoint, round: AuditRound): Promise<Page> {
-  const { pages, position } = parsePlace(round.position);
+interface AccountPart extends Part {
+  readonly accounts: AccountPage;
+}
+
+async function readGroups(db: Database, endpoint: Endpoint, { pages, position }: AuditPlace): Promise<GroupPart> {
   const client = endpoint.connect(() => undefined, { lane: "audit" });
   try {
     const { resources, next } = await client.readGroupPage({ position, pageSize: PAGE_SIZE });
@@ -108,16 +126,24 @@ async function readPage(db: Database, endpoint: Endpoint, round: AuditRound): Pr
     const groups: ScimGroup[] = [];
     for (const group of ours) groups.push(told.has(group.id) ? group : await readWhole(client, group));
     const isCut = next !== undefined && pages + 1 >= MAX_PAGES;
-    return {
-      groups,
-      position: next === undefined || isCut ? null : toPlace({ pages: pages + 1, position: next }),
-      isCut,
-    };
+    const isLast = next === undefined || isCut;
+    const further = isLast ? firstOfAccounts(endpoint) : toPlace({ of: "groups", pages: pages + 1, position: next });
+    return { groups, position: further, isLast, isCut };
   } catch (error) {
     if (!(error instanceof ScimClientError)) throw error;
     const afterMs = error.retryAfterMs ?? FAILED_MS;
     throw new UpstreamError(`the audit cannot read groups: ${error.message}`, { cause: error, retry: { afterMs } });
   }
+}
+
+function firstOfAccounts({ accounts }: Endpoint): string | null {
+  return accounts === null ? null : toPlace({ of: "accounts", pages: 0, position: undefined });
+}
+
+async function readAccounts(db: Database, endpoint: Endpoint, { pages, position }: AuditPlace): Promise<AccountPart> {
+  const accounts = await readAccountPage(db, endpoint, { position, pageSize: PAGE_SIZE });
+  const isLast = accounts.next === undefined || pages + 1 >= MAX_PAGES;
+  return { accounts, position: isLast ? null : toPlace({ of: "accounts", pages: pages + 1, position: accounts.next }) };
 }
 
 /** Ids of the groups whose members were told, or are of no interest: some endpoints list groups without them. */
@@ -140,33 +166,57 @@ async function readWhole(client: ScimClient, group: ScimGroup): Promise<ScimGrou
   }
 }
 
-interface ReadPage {
+interface ReadPart<Of> {
   readonly round: AuditRound;
-  readonly page: Page;
+  readonly part: Of;
   readonly nextMs: number;
 }
 
-async function settlePage(trx: Queryable, { round, page, nextMs }: ReadPage): Promise<readonly RequestedScope[]> {
+interface Requested {
+  readonly scopes: readonly RequestedScope[];
+  readonly accounts: readonly RequestedAccount[];
+}
+
+async function settlePart(
+  trx: Queryable,
+  { round, part, nextMs }: ReadPart<GroupPart | AccountPart>,
+): Promise<Requested> {
+  if ("groups" in part) return { scopes: await settleGroups(trx, { round, part, nextMs }), accounts: [] };
+  const accounts = await settleAccountPage(trx, round, part.accounts);
+  const { position } = part;
   const { endpoint } = round;
-  const ids = page.groups.map(({ id }) => id);
+  await saveAuditedPage(trx, { endpoint, groupIds: [], differing: accounts.length, position, nextMs });
+  return { scopes: [], accounts };
+}
+
+async function settleGroups(
+  trx: Queryable,
+  { round, part, nextMs }: ReadPart<GroupPart>,
+): Promise<readonly RequestedScope[]> {
+  const { endpoint } = round;
+  const { groups, position, isLast } = part;
+  const ids = groups.map(({ id }) => id);
   const expected = await listExpectedGroups(trx, endpoint, ids);
   const known = new Map(expected.map((group) => [group.groupId, group]));
-  const differing = page.groups.flatMap((group) => {
+  const differing = groups.flatMap((group) => {
     const wanted = known.get(group.id);
     return wanted !== undefined && wanted.isSettled && differs(group, wanted) ? [wanted.scopeId] : [];
   });
-  const strangers = page.groups.filter(({ id, externalId }) => !known.has(id) && externalId !== undefined);
+  const strangers = groups.filter(({ id, externalId }) => !known.has(id) && externalId !== undefined);
   const found = await adoptOrReport(trx, endpoint, strangers);
-  if (page.position === null) await settleRound(trx, { round, page });
-  await saveAuditedPage(trx, { endpoint, groupIds: [...known.keys()], differing: differing.length, ...page, nextMs });
-  const unseen = page.position === null ? await listUnseenScopes(trx, round) : [];
+  if (isLast) await settleGroupList(trx, round, part);
+  await saveAuditedPage(trx, { endpoint, groupIds: [...known.keys()], differing: differing.length, position, nextMs });
+  const unseen = isLast ? await listUnseenScopes(trx, round) : [];
   return requestScopes(trx, [...new Set([...differing, ...found, ...unseen])], "audit");
 }
 
-/** What a whole round shows, and what one shows that was cut. */
-async function settleRound(trx: Queryable, { round, page }: Pick<ReadPage, "round" | "page">): Promise<void> {
-  const { endpoint, startedAt } = round;
-  if (!page.isCut) {
+/** What a whole list shows, and what one shows that was cut. */
+async function settleGroupList(
+  trx: Queryable,
+  { endpoint, startedAt }: AuditRound,
+  { isCut }: GroupPart,
+): Promise<void> {
+  if (!isCut) {
     await resolveFindingBefore(trx, { kind: ORPHANS, subject: endpoint, at: startedAt });
     await resolveFinding(trx, ENDLESS, endpoint);
     return;

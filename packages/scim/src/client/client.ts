@@ -64,6 +64,8 @@ export interface ScimGroupCalls {
 export interface ScimUserCalls {
   getUser(id: string, options?: CallOptions): Promise<ScimUser>;
   findUsers(filter: string | undefined, options?: FindOptions & KeepOption<ScimUser>): Promise<readonly ScimUser[]>;
+  /** As `readGroupPage`. */
+  readUserPage(page: PageOptions): Promise<ResourcePage<ScimUser>>;
   createUser(user: JsonObject, options?: CallOptions): Promise<ScimUser>;
   replaceUser(id: string, user: JsonObject, options?: WriteOptions): Promise<WriteAnswer>;
   patchUser(id: string, operations: readonly ScimOperation[], options?: WriteOptions): Promise<WriteAnswer>;
@@ -133,10 +135,11 @@ function createGroupCalls(calls: ScimCalls): ScimGroupCalls {
   };
 }
 
-function createUserCalls({ get, find, post, put, patch, remove }: ScimCalls): ScimUserCalls {
+function createUserCalls({ get, find, readPage, post, put, patch, remove }: ScimCalls): ScimUserCalls {
   return {
     getUser: (id, more) => get(toUserPath(id), ({ body, etag }) => parseUser(body, etag), more),
     findUsers: (filter, more) => find({ path: "/Users", query: {}, parse: (body) => parseUser(body) }, filter, more),
+    readUserPage: (page) => readPage({ path: "/Users", query: {}, parse: (body) => parseUser(body) }, page),
     createUser: (user, more) =>
       post("/Users", withSchemas(userSchema.id, user), ({ body, etag }) => parseUser(body, etag), more),
     replaceUser: (id, user, more) => put(toUserPath(id), withSchemas(userSchema.id, user), more),
