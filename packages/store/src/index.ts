@@ -253,6 +253,7 @@ export {
   DIRECTORY_CURSOR,
   hasDirectoryChanges,
   listDirectoryChanges,
+  listEndedUsers,
   type RecordedChange,
 } from "./directory/changes.ts";
 export {

@@ -25,6 +25,7 @@ import {
 } from "@branchward/store";
 import { isGateRefusal } from "../endpoint/breaker.ts";
 import type { Endpoint } from "../endpoint/endpoint.ts";
+import { OVERTAKEN } from "./hold-lease.ts";
 import { LEASE_MS } from "./lease-times.ts";
 import { loadScope } from "./load-scope.ts";
 import { recordLeft } from "./record-left.ts";
@@ -134,8 +135,8 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
     }
     await requestProbe(deps, lease.endpoint, error);
     // An endpoint that names a time is not asked before it: the retries of the job would be. That a worker stops says nothing
-    // of the endpoint: where this was the last try, the sweeper finds the scope without a job.
-    if (isStop(error) || (isTransient(error) && !hasTime(error) && !run.lastAttempt)) {
+    // of the endpoint, nor that the directory went on: where this was the last try, the sweeper finds the scope without a job.
+    if (isGivenBack(error) || (isTransient(error) && !hasTime(error) && !run.lastAttempt)) {
       await releaseLease(deps.db, lease);
       throw error;
     }
@@ -161,8 +162,8 @@ function isLeaseLost(error: unknown): boolean {
   return error instanceof AppError && error.code === "lease_lost";
 }
 
-function isStop(error: unknown): boolean {
-  return error instanceof AppError && error.code === "stopping";
+function isGivenBack(error: unknown): boolean {
+  return error instanceof AppError && (error.code === "stopping" || error.code === OVERTAKEN);
 }
 
 /** How endpoints say that they do not take what is sent as it is sent. */

@@ -27,7 +27,7 @@ import { applyOperation, findGroupsByExternalId, findGroupsByName, readGroup } f
 import { createVersions, type Versions } from "../endpoint/versions.ts";
 import { isUuid } from "../is-uuid.ts";
 import { addLedgerMembers, type ChosenPlan, choosePlan } from "./choose-plan.ts";
-import { holdLease, leaseLost } from "./hold-lease.ts";
+import { createWriteGuard, leaseLost, type WriteGuard } from "./hold-lease.ts";
 import { type LedgerView, listIntended } from "./plan-ledger.ts";
 import type { LoadedScope } from "./load-scope.ts";
 import { type Collision, resolveIntents } from "./resolve-intents.ts";
@@ -70,10 +70,10 @@ export interface SyncResult extends ChosenPlan {
 export async function runSync(asked: SyncRun): Promise<SyncResult> {
   const { timeline } = asked;
   timeline.enter("read");
-  // A write may wait for its turn at the endpoint, so that the lease is looked at when it is sent.
+  const guard = createWriteGuard(asked.db, asked.lease, asked.scope.now);
   const client = asked.endpoint.connect((call) => timeline.addCall(call), {
     lane: asked.isRevocation ? "revocation" : "reconcile",
-    beforeWrite: () => holdLease(asked.db, asked.lease),
+    beforeWrite: () => guard.check(),
   });
   const { bindings, collisions } = await resolveIntents(client, asked.scope);
   const held = await readBound(client, [...asked.scope.knownGroups, ...bindings]);
@@ -88,7 +88,7 @@ export async function runSync(asked: SyncRun): Promise<SyncResult> {
   const { plan } = chosen;
   if (plan.operations.length > 0) timeline.enter("write");
   const versions = openVersions(client, run, before);
-  const created = await writePlan(client, run, { plan, versions }).catch(async (error: unknown) => {
+  const created = await writePlan(client, run, { plan, versions, guard }).catch(async (error: unknown) => {
     await doubtAccounts(run, listAdded(plan), error);
     throw error;
   });
@@ -340,14 +340,16 @@ function openVersions(client: ScimClient, { lease, endpoint }: SyncRun, before: 
 interface PlannedWrites {
   readonly plan: Plan;
   readonly versions: Versions;
+  readonly guard: WriteGuard;
 }
 
 /** @returns entitlement → the id of the group created for it */
 async function writePlan(
   client: ScimClient,
   run: SyncRun,
-  { plan, versions }: PlannedWrites,
+  { plan, versions, guard }: PlannedWrites,
 ): Promise<ReadonlyMap<string, string>> {
+  guard.expect(listAdded(plan));
   const created = new Map<string, string>();
   const creates = plan.operations.filter((operation) => operation.kind === "createGroup");
   const intents = creates.map((create) => ({ ...create, sentMembers: create.additions.map(({ member }) => member) }));

@@ -1,5 +1,7 @@
+import type { UserId } from "@branchward/core";
 import { sql, type RawBuilder } from "kysely";
 import type { Queryable } from "../connection/database.ts";
+import { prepared } from "../connection/prepared-statements.ts";
 
 /** A real change of provisioned state. Ids are SCIM ids. */
 export type DirectoryChange = { readonly resourceId: string } & (
@@ -97,4 +99,17 @@ export async function hasDirectoryChanges(db: Queryable, after: ChangeCursor): P
     ) as found
   `.execute(db);
   return rows[0]?.found ?? false;
+}
+
+/** Longer than a transaction may last: a change is stamped when its transaction begins, and seen when that ends. */
+const UNSEEN_MS = 60_000;
+
+/** Users whom the directory has ended since a moment of the record's clock, and who have not come back. */
+export async function listEndedUsers(db: Queryable, since: Date): Promise<readonly UserId[]> {
+  const { rows } = await sql<{ id: UserId }>`${prepared}
+    select distinct resource_id as id from directory_changes
+    where kind in ('user.deactivated', 'user.deleted')
+      and created_at > ${since}::timestamptz - ${UNSEEN_MS} * interval '1 millisecond'
+      and not exists (select from directory_users where directory_users.id = resource_id and active)`.execute(db);
+  return rows.map(({ id }) => id);
 }
