@@ -77,7 +77,9 @@ async function listDesiredScopes(
   const facts = active === undefined ? null : await loadAccessFacts(db, { policy: active.policy, branch, strictNames });
   const scopes = await Promise.all(
     states.map(async (scope) => {
-      const incarnation = facts && { ...facts.incarnation, id: branch.id };
+      // A rename narrows at each endpoint until it is verified there (rule A5).
+      const names = [branch.name, ...(await listStrictNames(db, branch.id, scope.endpoint))] as const;
+      const incarnation = facts && { ...facts.incarnation, id: branch.id, names };
       const desired =
         facts && incarnation && computeDesired({ ...facts, incarnation, endpoint: { name: scope.endpoint } });
       const isLost = (desired?.lostReferences.length ?? 0) > 0;
