@@ -1,5 +1,5 @@
 /** The worker: consumes the queues, keeps timers, activates what the configuration file proposes. */
-import type { AuditConfiguration, SourceConfiguration } from "@branchward/core";
+import { type AuditConfiguration, type SourceConfiguration, UnavailableError } from "@branchward/core";
 import { type QueueBackend, type Queues, startWorkers } from "@branchward/queue";
 import type { Logger } from "@branchward/runtime";
 import { type ActivePolicy, type Database, ensureAudits, raiseFinding, resolveFinding } from "@branchward/store";
@@ -7,6 +7,7 @@ import type { Endpoint } from "./endpoint/endpoint.ts";
 import type { LookUpDeps } from "./hosts/look-up-branches.ts";
 import { followPolicyFile, type PolicyFile, proposeFile } from "./policy/policy-file.ts";
 import { createProcessors } from "./processors.ts";
+import { OVERTAKEN } from "./reconcile/hold-lease.ts";
 import { keepSweeping } from "./timers/keep-sweeping.ts";
 
 export interface WorkerDeps extends Pick<LookUpDeps, "hosts" | "joined" | "beginLook"> {
@@ -20,6 +21,13 @@ export interface WorkerDeps extends Pick<LookUpDeps, "hosts" | "joined" | "begin
   readonly policy: PolicyFile;
   readonly sources: readonly Pick<SourceConfiguration, "name" | "isMayGiven">[];
   readonly log: Logger;
+}
+
+/** How runs give their scope back in ordinary work, to begin anew by what is so by then: nobody has anything to do about it. */
+const GIVEN_BACK = new Set(["stopping", "lease_taken", "merged", OVERTAKEN]);
+
+function isGivenBack(error: unknown): boolean {
+  return error instanceof UnavailableError && GIVEN_BACK.has(error.code);
 }
 
 export interface RunningWorker extends AsyncDisposable {
@@ -40,7 +48,8 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
       backend: deps.backend,
       endpoints: new Map([...deps.endpoints].map(([name, endpoint]) => [name, endpoint.concurrency])),
       processors: createProcessors({ ...deps, stopping: stopping.signal }),
-      onFailure: ({ jobName, jobId, error }) => deps.log.warn({ err: error, jobName, jobId }, "job failed"),
+      onFailure: ({ jobName, jobId, error }) =>
+        deps.log[isGivenBack(error) ? "debug" : "warn"]({ err: error, jobName, jobId }, "job failed"),
     }),
   );
   await workers.waitUntilReady();
