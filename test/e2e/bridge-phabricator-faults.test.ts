@@ -188,6 +188,17 @@ describe("a bridge in front of a Phabricator that fails", () => {
     expect(rule).toMatchObject({ isIntact: true, isDisabled: false, ref: "main" });
   });
 
+  it("restores no rule of a group that is deleted while somebody asks for it: the branch would be closed for good", async () => {
+    const { json } = await scim.request("POST", "/Groups", governed);
+    const filter = encodeURIComponent(`externalId eq "${String(governed["externalId"])}"`);
+    const asked: ReturnType<typeof scim.request>[] = [];
+    // The rule has just been given up, and the group is still to go.
+    server.after("branchward.rule.edit", () => void asked.push(scim.request("GET", `/Groups?filter=${filter}`)));
+    expect((await scim.request("DELETE", `/Groups/${String(json["id"])}`)).status).toBe(204);
+    expect(await Promise.all(asked)).toMatchObject([{ status: 200 }]);
+    expect(server.world.rules).toMatchObject([{ isDisabled: true }]);
+  });
+
   it("makes no project of a name that Phabricator does not take, or that hides something", async () => {
     const long = { schemas: [GROUP], displayName: "x".repeat(129) };
     expect(await scim.request("POST", "/Groups", long)).toMatchObject({

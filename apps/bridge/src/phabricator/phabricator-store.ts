@@ -117,10 +117,17 @@ function createStore(parts: Parts): ScimStore<BridgeContext> {
  * A group is not shown as limiting a branch that it does not limit: where its rule does not stand, it is restored first.
  * @throws ScimError 503 without the extension; 400 for what cannot be enforced any more
  */
-async function guard({ phabricator, lock }: Parts, groups: readonly HeldGroup[]): Promise<void> {
+async function guard(parts: Parts, groups: readonly HeldGroup[]): Promise<void> {
   if (listLimiting(groups).length === 0) return;
-  for (const group of await findUnlimited(phabricator, groups).catch(toUntold))
-    await lock(() => restoreLimit(phabricator, group));
+  for (const { id } of await findUnlimited(parts.phabricator, groups).catch(toUntold))
+    await parts.lock(() => restore(parts, id));
+}
+
+/** By what it is when its turn comes: a write before may have given its branch up, and the rule would close that for good. */
+async function restore({ phabricator, ledger }: Parts, id: string): Promise<void> {
+  const group = ledger.get().groups.get(id);
+  if (group === undefined) return;
+  for (const unlimited of await findUnlimited(phabricator, [group])) await restoreLimit(phabricator, unlimited);
 }
 
 function toUntold(error: unknown): never {
