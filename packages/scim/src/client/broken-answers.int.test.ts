@@ -55,7 +55,7 @@ describe("an answer", () => {
     ["without an end", sayWithoutEnd(`${HEAD}\r\n`, " ".repeat(100)), "too-large", /over 1000000 bytes/u],
     [
       "in chunks without an end",
-      sayWithoutEnd(`${HEAD}transfer-encoding: chunked\r\n\r\n`, "1\r\n \r\n"),
+      sayWithoutEnd(`${HEAD}transfer-encoding: chunked\r\n\r\n`, `64\r\n${" ".repeat(100)}\r\n`),
       "too-large",
       /over/u,
     ],
