@@ -206,7 +206,7 @@ function parseUserId(member: string): UserId | null {
   return isUuid(member) ? (member as UserId) : null;
 }
 
-function listAdded({ operations }: Plan): readonly UserId[] {
+function listAdded({ operations }: Pick<Plan, "operations">): readonly UserId[] {
   return operations.flatMap((one) => ("additions" in one ? one.additions.map(({ userId }) => userId) : []));
 }
 
@@ -251,7 +251,6 @@ async function writePlan(
   run: SyncRun,
   { plan, versions, guard }: PlannedWrites,
 ): Promise<ReadonlyMap<string, string>> {
-  guard.expect(listAdded(plan));
   const created = new Map<string, string>();
   const creates = plan.operations.filter((operation) => operation.kind === "createGroup");
   const intents = creates.map((create) => ({ ...create, sentMembers: create.additions.map(({ member }) => member) }));
@@ -259,6 +258,8 @@ async function writePlan(
   await openLedgerEntries(run.db, { lease: run.lease, policyVersion: run.scope.policyVersion }, listIntended(plan));
   // Steps of one kind touch different groups; kinds follow each other, removals first.
   for (const step of groupByKind(plan.operations)) {
+    // Not before its turn: nobody stays for the sake of who was to come.
+    guard.expect(listAdded({ operations: step }));
     const written = await Promise.all(
       step.map(async (operation) => {
         try {
