@@ -15,7 +15,7 @@ const SEED = process.env["MODEL_SEED"] ?? (SCHEDULES < 10_000 ? "1001" : undefin
 const PATH = process.env["MODEL_PATH"];
 /** Long enough for a rename within a rename and what a crash leaves; a schedule takes some 200 ms. */
 const MAX_COMMANDS = 30;
-const SETTINGS = 5;
+const SETTINGS = 6;
 /** Of one schedule on a busy machine; a failure is made smaller by some dozens more. */
 const SCHEDULE_MS = 3_000;
 const SHRINKING_MS = 300_000;

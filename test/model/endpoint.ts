@@ -1,6 +1,6 @@
 /** A SCIM endpoint on a real socket that keeps what it is told, but for the faults that the schedule asks for. */
 import { isDeepStrictEqual } from "node:util";
-import { branchEntitlementExtension } from "@branchward/core";
+import { branchEntitlementExtension, isOurExternalId } from "@branchward/core";
 import {
   createGroupType,
   createScimProvider,
@@ -104,12 +104,23 @@ export const runHeader = (run: string): Readonly<Record<string, string>> => ({ [
 export interface EndpointDeps {
   readonly traits: EndpointTraits;
   readonly now: () => number;
+  /** The built-in directory as runs ask it. */
+  readonly directory: Provider;
 }
 
-function createState({ traits, now }: EndpointDeps) {
+/** What answers once no fault does. */
+export interface Provider {
+  handle(request: ScimRequest<undefined>): Promise<ScimResponse>;
+}
+
+/** What a directory of our own never does. */
+const LIES: ReadonlySet<Fault> = new Set(["deaf", "partial", "stale", "429"]);
+
+function createState({ traits, now, directory }: EndpointDeps) {
+  const provider: Provider = traits.isBuiltin ? directory : createProvider();
   return {
     traits,
-    provider: createProvider(),
+    provider,
     replica: traits.isLagging ? createReplica(createProvider(), now) : null,
     onEffect: null as ((effect: Effect) => Promise<void>) | null,
     runs: new Map<string, Run>(),
@@ -153,12 +164,14 @@ export async function startModelEndpoint(deps: EndpointDeps): Promise<ModelEndpo
     countPaused: () => state.paused,
     listGroups: () => listGroups(state),
     async addAccount(userId, userName) {
+      if (deps.traits.isBuiltin) return;
       const { body } = await inside(state, "POST", "/Users", { schemas: [USER], userName, externalId: userId });
       const { id } = body as { id: string };
       state.accounts.set(userId, id);
       state.users.set(id, userId);
     },
     async renameAccount(userId, userName) {
+      if (deps.traits.isBuiltin) return;
       const operations = [{ op: "replace", path: "userName", value: userName }];
       await inside(state, "PATCH", `/Users/${state.accounts.get(userId) ?? ""}`, {
         schemas: [PATCH],
@@ -166,6 +179,7 @@ export async function startModelEndpoint(deps: EndpointDeps): Promise<ModelEndpo
       });
     },
     async setMember(groupId, userId, isMember) {
+      if (deps.traits.isBuiltin) throw new Error("nobody else writes to the directory");
       const account = state.accounts.get(userId) ?? "";
       const operation = isMember
         ? { op: "add", path: "members", value: [{ value: account }] }
@@ -195,7 +209,8 @@ function getRun(state: State, name: string): Run {
 
 async function handle(state: State, request: Request): Promise<ScimResponse> {
   const run = getRun(state, request.headers[RUN_HEADER] ?? "");
-  const fault = run.faults.get(run.calls);
+  const planned = run.faults.get(run.calls);
+  const fault = planned !== undefined && state.traits.isBuiltin && LIES.has(planned) ? undefined : planned;
   run.calls += 1;
   const isWrite = request.method !== "GET";
   if (fault !== undefined) state.struck.push(fault);
@@ -275,7 +290,8 @@ function withoutVersions({ status, headers, body }: ScimResponse): ScimResponse 
 }
 
 async function write(state: State, request: Request): Promise<ScimResponse> {
-  const { isFencing, hasVersions } = state.traits;
+  const { isFencing, hasVersions, isBuiltin } = state.traits;
+  if (isBuiltin) return writeThrough(state, request);
   const fence = Number(request.headers["branchward-fence"] ?? Infinity);
   if (isFencing && fence < (state.fences.get(request.path) ?? 0)) return refuse(412, "the fence is stale");
   if (isFencing) state.fences.set(request.path, fence);
@@ -286,14 +302,30 @@ async function write(state: State, request: Request): Promise<ScimResponse> {
   const answer = await state.provider.handle(request);
   if (answer.status >= 300) return answer;
   state.replica?.follow({ ...request, headers: others });
-  state.writes += 1;
-  const path = request.method === "POST" ? `/Groups/${(answer.body as { id: string }).id}` : request.path;
-  const after = await inside(state, "GET", path);
-  if (after.status === 200) {
-    const turn = { run: request.headers[RUN_HEADER] ?? "", before: request.method === "POST" ? null : before, after };
-    await state.onEffect?.(toEffect(state, turn));
-  }
+  await noteEffect(state, request, { before, answer });
   return answer;
+}
+
+async function writeThrough(state: State, request: Request): Promise<ScimResponse> {
+  const before = await inside(state, "GET", request.path);
+  const answer = await state.provider.handle(request);
+  if (answer.status < 300) await noteEffect(state, request, { before, answer });
+  return answer;
+}
+
+interface Written {
+  readonly before: ScimResponse;
+  readonly answer: ScimResponse;
+}
+
+async function noteEffect(state: State, request: Request, { before, answer }: Written): Promise<void> {
+  state.writes += 1;
+  const isNew = request.method === "POST";
+  const path = isNew ? `/Groups/${(answer.body as { id: string }).id}` : request.path;
+  const after = await inside(state, "GET", path);
+  if (after.status !== 200) return;
+  const turn = { run: request.headers[RUN_HEADER] ?? "", before: isNew ? null : before, after };
+  await state.onEffect?.(toEffect(state, turn));
 }
 
 interface Turn {
@@ -330,5 +362,6 @@ function toGroup(state: State, body: unknown): GroupAtEndpoint {
 async function listGroups(state: State): Promise<readonly GroupAtEndpoint[]> {
   const { body } = await inside(state, "GET", "/Groups?count=200");
   const { Resources = [] } = body as { Resources?: readonly unknown[] };
-  return Resources.map((each) => toGroup(state, each));
+  const all = Resources.map((each) => toGroup(state, each));
+  return state.traits.isBuiltin ? all.filter(({ externalId = "" }) => isOurExternalId(externalId)) : all;
 }

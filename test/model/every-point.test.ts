@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Command } from "./commands.ts";
 import { GIVEN, runs } from "./examples.ts";
 import { runSchedule } from "./run-schedule.ts";
-import { foreign } from "./setting.ts";
+import { builtin, foreign, type Setting } from "./setting.ts";
 import { type ModelSystem, startModelSystem } from "./system.ts";
 
 /** Jobs are taken in the order in which they were asked for. */
@@ -53,30 +53,34 @@ const IS_WHOLE = Number(process.env["MODEL_SCHEDULES"] ?? 0) >= 10_000;
 const STRIDES = IS_WHOLE ? { die: 1, cut: 1, call: 1 } : { die: 2, cut: 7, call: 2 };
 const PATIENCE_MS = 300_000;
 
-describe("a history broken at each of its points", () => {
+interface Strike {
+  /** Of the lines that tell of a history, where it was struck. */
+  readonly mark: string;
+  readonly stride: number;
+}
+
+/** Starts the system before the tests around; what it returns runs a history with one thing more each time, and tells how often it struck. */
+function useSystem(setting: Setting) {
   const context: { system: ModelSystem } = {} as never;
   beforeAll(async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
-    context.system = await startModelSystem(foreign);
+    context.system = await startModelSystem(setting);
   });
   afterAll(async () => {
     vi.useRealTimers();
     await context.system[Symbol.asyncDispose]();
   });
-
-  const run = (commands: readonly Command[]) =>
-    runSchedule(context.system, { hasClock: false, areResumed: false, commands });
-
-  /** Runs it with one thing more each time, until that finds nothing to strike. @returns how often it struck */
-  async function strikeEach(
-    toCommands: (point: number) => readonly Command[],
-    { mark, stride }: { readonly mark: string; readonly stride: number },
-  ): Promise<number> {
+  return async (toCommands: (point: number) => readonly Command[], { mark, stride }: Strike): Promise<number> => {
     for (let count = 0; ; count += 1) {
-      const lines = await run(toCommands(count * stride));
+      const commands = toCommands(count * stride);
+      const lines = await runSchedule(context.system, { hasClock: false, areResumed: false, commands });
       if (!lines.some((line) => line.includes(mark))) return count;
     }
-  }
+  };
+}
+
+describe("a history broken at each of its points", () => {
+  const strikeEach = useSystem(foreign);
 
   describe.each(Object.entries(HISTORIES))("where %s", (_, history) => {
     it.each([
@@ -118,6 +122,29 @@ describe("a history broken at each of its points", () => {
           });
       }
       expect(struck).toBeGreaterThan(peopleComeAndGo.length / STRIDES.call);
+    },
+    PATIENCE_MS,
+  );
+});
+
+describe("a worker that stands still at the built-in directory", () => {
+  const strikeEach = useSystem(builtin);
+
+  it(
+    "puts nobody into the groups of a branch that is deleted meanwhile, whichever call it stands still at",
+    async () => {
+      const toCommands = (call: number): readonly Command[] => [
+        { do: "create", name: "main", like: null, telling: "once" },
+        { do: "run", index: 1, faults: [{ call, fault: "pause-before" }] },
+        { do: "delete", name: "main", telling: "once" },
+        ...runs(3),
+        // No timer is left that would find what came too late.
+        { do: "pass", ms: 31_000 },
+        { do: "sweep" },
+        ...runs(3),
+        { do: "resume", index: 0 },
+      ];
+      expect(await strikeEach(toCommands, { mark: "stands still", stride: 1 })).toBeGreaterThan(3);
     },
     PATIENCE_MS,
   );

@@ -195,7 +195,7 @@ async function meddle(
   const groups = (await endpoint?.listGroups()) ?? [];
   const chosen = groups[group % Math.max(1, groups.length)];
   const userId = directory.idOf(person);
-  if (endpoint === undefined || chosen === undefined || userId === undefined) return;
+  if (endpoint === undefined || chosen === undefined || userId === undefined || endpoint.traits.isBuiltin) return;
   const doing = isMember ? `puts ${person} into` : `takes ${person} out of`;
   lines.push(`somebody ${doing} ${chosen.displayName} at ${endpoint.traits.name}`);
   await endpoint.setMember(chosen.id, userId, isMember);

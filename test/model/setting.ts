@@ -2,7 +2,9 @@
 
 export interface EndpointTraits {
   readonly name: EndpointName;
-  /** Refuses a `Branchward-Fence` below one that it has seen for the group, as the directory and bridges do. */
+  /** The built-in directory itself: it does what it says, and nobody else writes to it. */
+  readonly isBuiltin: boolean;
+  /** Refuses a `Branchward-Fence` below one that it has seen for the group, as bridges do. */
   readonly isFencing: boolean;
   /** Gives versions, and refuses a write whose `If-Match` names another. */
   readonly hasVersions: boolean;
@@ -30,6 +32,7 @@ export interface GuardLimits {
 
 const FENCING: EndpointTraits = {
   name: "hg",
+  isBuiltin: false,
   isFencing: true,
   hasVersions: true,
   isLagging: false,
@@ -38,6 +41,9 @@ const FENCING: EndpointTraits = {
 
 /** One endpoint that refuses a stale fence. */
 export const fencing: Setting = { endpoints: [FENCING], guards: null };
+
+/** The built-in directory. */
+export const builtin: Setting = { endpoints: [{ ...FENCING, isBuiltin: true }], guards: null };
 
 /** One endpoint that knows no fence. */
 export const foreign: Setting = { endpoints: [{ ...FENCING, isFencing: false }], guards: null };
@@ -55,7 +61,7 @@ export const lenient: Setting = {
 export const pair: Setting = {
   endpoints: [
     { ...FENCING, drift: "report" },
-    { name: "mirror", isFencing: false, hasVersions: false, isLagging: true, drift: "repair" },
+    { name: "mirror", isBuiltin: false, isFencing: false, hasVersions: false, isLagging: true, drift: "repair" },
   ],
   guards: null,
 };

@@ -1,6 +1,6 @@
 /** The code under test, put together without its processes: every job and delivery is a call that the schedule makes. */
 import { createHash } from "node:crypto";
-import type { NormalizedDelivery } from "@branchward/core";
+import { branchEntitlementExtension, type NormalizedDelivery } from "@branchward/core";
 import { type ApprovalRequest, approveSync, findStatus } from "@branchward/api";
 import { createRecordDelivery, type Source } from "@branchward/receiver";
 import { createLogger } from "@branchward/runtime";
@@ -13,6 +13,7 @@ import {
   createDirectory,
   type Database,
   keepLastMembers,
+  parseFence,
   proposePolicy,
 } from "@branchward/store";
 import { openTestDatabase } from "@branchward/store/testing";
@@ -20,7 +21,7 @@ import { createProcessors, type Endpoint } from "@branchward/worker";
 import type { Pool } from "pg";
 import { type Breaks, createBreaks } from "./breaks.ts";
 import { createModelClock, installClock, type ModelClock } from "./clock.ts";
-import { type ModelEndpoint, runHeader, startModelEndpoint } from "./endpoint.ts";
+import { type ModelEndpoint, type Provider, runHeader, startModelEndpoint } from "./endpoint.ts";
 import { createModelQueue, type Job, type ModelQueue } from "./queue.ts";
 import type { EndpointName, Setting } from "./setting.ts";
 
@@ -108,7 +109,11 @@ export async function startModelSystem(setting: Setting): Promise<ModelSystem> {
   const clock = createModelClock(pool);
   const endpoints: ModelEndpoint[] = [];
   for (const each of setting.endpoints)
-    endpoints.push(stack.use(await startModelEndpoint({ traits: each, now: () => clock.now() })));
+    endpoints.push(
+      stack.use(
+        await startModelEndpoint({ traits: each, now: () => clock.now(), directory: openDirectory(database.db) }),
+      ),
+    );
   const parts: Parts = {
     db,
     pool,
@@ -242,6 +247,24 @@ function createProvision({ db, queue }: Parts): ModelSystem["provision"] {
   };
 }
 
+/** As the api serves it to the worker. */
+function openDirectory(db: Database): Provider {
+  const provider = createScimProvider({
+    store: createDirectory({ db, beforeGroupDeletion: keepLastMembers }),
+    types: [createUserType(), createGroupType([branchEntitlementExtension])],
+    baseUrl: () => "http://directory.example/scim/v2",
+    maxResults: 200,
+  });
+  return {
+    handle(request) {
+      const { "branchward-fence": fence, "branchward-scope": scope } = request.headers;
+      const held = parseFence({ fence, scope });
+      const context = { client: "internal", kind: "internal", ...(held === undefined ? {} : { fence: held }) } as const;
+      return provider.handle({ ...request, context });
+    },
+  };
+}
+
 async function approveAndEnqueue(
   { db, queue, activePolicy }: Pick<Parts, "db" | "queue" | "activePolicy">,
   approval: ApprovalRequest,
@@ -264,7 +287,7 @@ async function unlessAway(queue: ModelQueue, doing: Promise<unknown>): Promise<v
 function createEndpoint(parts: Parts, { url, traits }: ModelEndpoint, run: string): Endpoint {
   return {
     name: traits.name,
-    builtin: false,
+    builtin: traits.isBuiltin,
     drift: traits.drift,
     accounts: null,
     findRefusal: () => Promise.resolve(undefined),

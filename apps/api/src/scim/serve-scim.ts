@@ -68,7 +68,10 @@ function flattenHeaders(ctx: Context): Record<string, string | undefined> {
 
 function toDirectoryContext(ctx: Context, principal: Principal): DirectoryContext {
   if (principal.internal) {
-    const fence = parseFence(ctx.get("branchward-fence") || undefined);
+    const fence = parseFence({
+      fence: ctx.get("branchward-fence") || undefined,
+      scope: ctx.get("branchward-scope") || undefined,
+    });
     return { client: principal.client, kind: "internal", ...(fence === undefined ? {} : { fence }) };
   }
   if (principal.scope === "admin") return { client: "admin", kind: "admin" };

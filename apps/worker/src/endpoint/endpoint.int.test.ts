@@ -17,6 +17,7 @@ const extension = {
   incarnation,
   vcs: "git",
 } as const;
+const lease = { token: 7, scopeId: "01890000-0000-7000-8000-000000000002" };
 const removal = { member: "7", userId: null, cause: "deny" } as const;
 
 describe("a write that gives a group its name (rule A8)", () => {
@@ -40,7 +41,7 @@ describe("a write that gives a group its name (rule A8)", () => {
     );
     const client = createScimClient({ url, token: () => "token", deadlineMs: 5_000, maxBytes: 1 << 20 });
     const { id } = await client.createGroup({ displayName: "own", members: [] });
-    const written = applyOperation(client, toOperation(id), { fence: 7, versions: UNBOUND });
+    const written = applyOperation(client, toOperation(id), { lease, versions: UNBOUND });
     await expect(written).rejects.toMatchObject({ retry: "backoff", details: { status: 409 } });
   });
 });
@@ -75,7 +76,7 @@ describe("a write to a group that was read (rule C4)", () => {
     const operation = toOperation(id);
     const versions = createVersions({ failures: 0, read: (groupId) => client.getGroup(groupId) });
     versions.show(id, version);
-    await expect(applyOperation(client, operation, { fence: 7, versions })).rejects.toMatchObject({
+    await expect(applyOperation(client, operation, { lease, versions })).rejects.toMatchObject({
       details: { status: 412 },
     });
     expect((await client.getGroup(id)).members).toMatchObject([{ value: alice }]);

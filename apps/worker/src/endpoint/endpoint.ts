@@ -17,6 +17,7 @@ import {
   type WriteAnswer,
   type WriteOptions,
 } from "@branchward/scim";
+import type { Lease } from "@branchward/store";
 import { MAX_RETRY_AFTER_MS } from "./gate.ts";
 import type { CallLane } from "./limiter.ts";
 import type { Versions } from "./versions.ts";
@@ -94,8 +95,8 @@ async function findGroups(
 
 /** What a write is bound to (rule C4). */
 export interface WriteBond {
-  /** The lease's token, which the directory and bridges hold writers to. */
-  readonly fence: number;
+  /** Of the scope whose group it is: the directory and bridges hold writers to it. */
+  readonly lease: Pick<Lease, "token" | "scopeId">;
   /** Of the groups, for `If-Match`. */
   readonly versions: Pick<Versions, "find" | "note">;
 }
@@ -105,7 +106,7 @@ export interface WriteBond {
  * @throws {UpstreamError} with `details.outcomeUnknown` when the write may or may not have happened.
  */
 export async function applyOperation(client: ScimClient, operation: Operation, bond: WriteBond): Promise<string> {
-  const headers = { "branchward-fence": String(bond.fence) };
+  const headers = { "branchward-fence": String(bond.lease.token), "branchward-scope": bond.lease.scopeId };
   try {
     if (operation.kind === "createGroup") {
       const created = await client.createGroup(toNewGroup(operation), { headers });

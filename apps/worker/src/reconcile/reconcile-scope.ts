@@ -123,7 +123,7 @@ async function reconcileUnderLease(deps: ReconcileDeps, held: HeldRun): Promise<
     if (refusal !== undefined) throw refusal;
     await holdMerged(deps.db, lease, merged);
     const scope = await loadScope(deps, { lease, merged });
-    const result = await runSync({ ...deps, endpoint, lease, scope, timeline, isRevocation });
+    const result = await runSync({ ...deps, endpoint, lease, merged, scope, timeline, isRevocation });
     const reached = await recordSync(deps, { lease, merged, scope, attempt, timeline, result });
     if (reached === undefined) await requestWholeLook(deps, lease);
     return reached;

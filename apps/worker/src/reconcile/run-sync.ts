@@ -14,7 +14,13 @@ import {
   type Verdict,
 } from "@branchward/core";
 import type { ScimClient } from "@branchward/scim";
-import { forgetGroupIntent, type GroupBinding, openLedgerEntries, recordGroupIntents } from "@branchward/store";
+import {
+  forgetGroupIntent,
+  type GroupBinding,
+  type Lease,
+  openLedgerEntries,
+  recordGroupIntents,
+} from "@branchward/store";
 import { createAccountLookup, doubtAccounts } from "../accounts/account-lookup.ts";
 import { applyOperation, readGroup } from "../endpoint/endpoint.ts";
 import { createVersions, type Versions } from "../endpoint/versions.ts";
@@ -263,7 +269,7 @@ async function writePlan(
     const written = await Promise.all(
       step.map(async (operation) => {
         try {
-          return await applyOperation(client, operation, { fence: run.lease.token, versions });
+          return await applyOperation(client, operation, { lease: findLease(run, operation), versions });
         } catch (error) {
           if (operation.kind === "createGroup") await noteRefusal(run, operation.entitlement, error);
           throw error;
@@ -276,6 +282,13 @@ async function writePlan(
     });
   }
   return created;
+}
+
+/** Groups of what was merged were written under its own lease, and its tokens count for themselves. */
+function findLease({ lease, merged, scope }: SyncRun, operation: Operation): Lease {
+  if (operation.kind === "createGroup") return lease;
+  const known = scope.knownGroups.find(({ groupId }) => groupId === operation.groupId);
+  return merged.find(({ incarnationId }) => incarnationId === known?.incarnation) ?? lease;
 }
 
 /** A POST that certainly made nothing leaves no intent; what an earlier one may have made is still looked for. */

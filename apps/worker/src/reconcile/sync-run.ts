@@ -11,6 +11,8 @@ export interface SyncRun {
   readonly pairingWindowMs: number;
   readonly endpoint: Endpoint;
   readonly lease: Lease;
+  /** Of what was merged into the branch. */
+  readonly merged: readonly Lease[];
   readonly scope: LoadedScope;
   readonly timeline: Timeline;
   /** True where what the ledger gave goes even if a read does not show it (rule C3). */

@@ -193,7 +193,7 @@ async function removeFromGroup(
   if (groupId === null) return `the group of ${entitlement} is not known yet at ${lease.endpoint}`;
   const removals = [{ member, userId: parseUserId(userId), cause: "inactive" as const }];
   // Bound to no version: nothing was read to go by, and whoever else writes must not hold a revocation back.
-  const bond = { fence: lease.token, versions: UNBOUND };
+  const bond = { lease, versions: UNBOUND };
   const refusal = await tryRemoval(client, { kind: "removeMembers", entitlement, groupId, removals }, bond);
   const group = await readGroup(client, groupId);
   if (group?.members.includes(member) !== true) return null;

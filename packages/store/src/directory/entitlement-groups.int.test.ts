@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { sql } from "kysely";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { acquireLease, type Lease, seizeLease } from "../scopes/leases.ts";
+import { insertScope } from "../testing.ts";
 import {
   admin,
   entitlementBody,
@@ -83,7 +86,7 @@ describe("entitlement groups (rule C7)", () => {
   });
 
   it("refuse a writer whose fence is older than one that has written, even without changing anything", async () => {
-    const fenced = (fence: number): typeof internal => ({ ...internal, fence });
+    const fenced = (token: number): typeof internal => ({ ...internal, fence: { token, scopeId: undefined } });
     const id = await directory.create(fenced(4), "/Groups", entitlementBody(directory.unique("incarnation")));
     const nothing = patchBody({ op: "replace", path: "members", value: [] });
     expect(await directory.request(fenced(6), `PATCH /Groups/${id}`, nothing)).toMatchObject({
@@ -95,4 +98,80 @@ describe("entitlement groups (rule C7)", () => {
     expect(await directory.request(fenced(5), `DELETE /Groups/${id}`)).toMatchObject(stale);
     expect(await directory.request(fenced(6), `DELETE /Groups/${id}`)).toMatchObject({ status: 204 });
   });
+});
+
+describe("entitlement groups that a run writes under its lease (rules C3, C4)", () => {
+  const holder = { holder: "test", leaseMs: 30_000 };
+  const under = ({ token, scopeId }: Pick<Lease, "token" | "scopeId">): typeof internal => ({
+    ...internal,
+    fence: { token, scopeId },
+  });
+  const stale = { status: 412, json: { scimType: "staleFence" } };
+
+  async function openScope() {
+    const { incarnationId, scopeId } = await insertScope(directory.db, { branch: directory.unique("dev") });
+    const lease = await acquireLease(directory.db, scopeId, holder);
+    if (lease === undefined) throw new Error("nobody else has the lease");
+    return { lease, body: entitlementBody(incarnationId), filter: `externalId eq "branchward:${incarnationId}:push"` };
+  }
+
+  it("are made, changed and deleted by who has the lease", async () => {
+    const { lease, body } = await openScope();
+    const id = await directory.create(under(lease), "/Groups", body);
+    const patch = patchBody({ op: "replace", path: "displayName", value: "renamed" });
+    expect(await directory.request(under(lease), `PATCH /Groups/${id}`, patch)).toMatchObject({ status: 200 });
+    expect(await directory.request(under(lease), `DELETE /Groups/${id}`)).toMatchObject({ status: 204 });
+  });
+
+  it("are not made by who has lost it, although there is no group yet that could tell", async () => {
+    const { lease, body, filter } = await openScope();
+    await seizeLease(directory.db, lease.scopeId, holder);
+    expect(await directory.request(under(lease), "POST /Groups", body)).toMatchObject(stale);
+    expect((await directory.request(admin, `GET /Groups?filter=${filter}`)).json.totalResults).toBe(0);
+  });
+
+  it("are not changed by who has lost it, although whoever has it now found nothing to write", async () => {
+    const { lease, body } = await openScope();
+    const user = await directory.createUser();
+    const id = await directory.create(under(lease), "/Groups", body);
+    await seizeLease(directory.db, lease.scopeId, holder);
+    const patch = patchBody({ op: "add", path: "members", value: [{ value: user }] });
+    expect(await directory.request(under(lease), `PATCH /Groups/${id}`, patch)).toMatchObject(stale);
+    expect(await directory.request(under(lease), `DELETE /Groups/${id}`)).toMatchObject(stale);
+    expect(await directory.listMembers(id)).toEqual([]);
+  });
+
+  it("are there for whoever takes the lease while they are being made", async () => {
+    const { lease, body, filter } = await openScope();
+    const gate = Promise.withResolvers<void>();
+    const shut = Promise.withResolvers<void>();
+    const held = directory.db.transaction().execute(async (trx) => {
+      await sql`lock table directory_groups in share mode`.execute(trx);
+      shut.resolve();
+      await gate.promise;
+    });
+    await shut.promise;
+    const made = directory.request(under(lease), "POST /Groups", body);
+    await expectWaiting(1);
+    let isSeized = false;
+    const seized = seizeLease(directory.db, lease.scopeId, holder).then(async () => {
+      isSeized = true;
+      return (await directory.request(admin, `GET /Groups?filter=${filter}`)).json.totalResults;
+    });
+    await vi.waitFor(async () => expect(isSeized || (await countWaiting()) === 2).toBe(true));
+    gate.resolve();
+    await held;
+    expect(await made).toMatchObject({ status: 201 });
+    expect(await seized).toBe(1);
+  });
+
+  async function countWaiting(): Promise<number> {
+    const { rows } = await sql<{ readonly pid: number }>`
+      select distinct pid from pg_locks
+      where not granted and pid in (select pid from pg_stat_activity where datname = current_database())
+    `.execute(directory.db);
+    return rows.length;
+  }
+
+  const expectWaiting = (count: number) => vi.waitFor(async () => expect(await countWaiting()).toBe(count));
 });

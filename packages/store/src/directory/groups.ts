@@ -73,9 +73,16 @@ export const groups: DirectoryNoun = {
     const { trx, context, type, raise } = write;
     const kind: GroupKind = context.kind === "internal" ? "entitlement" : "provisioned";
     const columns = toColumns(kind, attributes);
+    await holdLease(write);
     const row = await trx
       .insertInto("directory_groups")
-      .values({ id: uuidv7(), kind, client: context.client, fence: context.fence ?? 0, ...toValues(type, columns) })
+      .values({
+        id: uuidv7(),
+        kind,
+        client: context.client,
+        fence: context.fence?.token ?? 0,
+        ...toValues(type, columns),
+      })
       .returningAll()
       .executeTakeFirstOrThrow()
       .catch((error: unknown) => {
@@ -121,7 +128,7 @@ export const groups: DirectoryNoun = {
         ...toValues(type, columns),
         version: sql`version + 1`,
         updated_at: sql`now()`,
-        fence: context.fence ?? before.fence,
+        fence: context.fence?.token ?? before.fence,
       })
       .where("id", "=", id)
       .returningAll()
@@ -185,8 +192,26 @@ async function findGroup(db: Queryable, context: DirectoryContext, id: string): 
   return rows[0];
 }
 
-/** @throws ScimError 404, 403 by kind, 412 when a newer lease has written (rule C4) */
-async function lockGroup({ trx, context }: Write, id: string, strength: "update" | "no key update"): Promise<GroupRow> {
+/**
+ * Keeps the writer's lease its own until the write is through: whoever takes it next finds what was written. What has written
+ * to a group would not tell of a lease that was taken and then found nothing to write (rules C3, C4).
+ * @throws ScimError 412 when another has it by now
+ */
+async function holdLease({ trx, context: { fence } }: Write): Promise<void> {
+  if (fence?.scopeId === undefined) return;
+  const { rows } = await sql`${prepared}
+    select from scopes where id = ${fence.scopeId} and lease_token = ${fence.token} for share`.execute(trx);
+  if (rows.length === 0) throw staleFence(`fence ${fence.token} is stale, another has taken the lease`);
+}
+
+function staleFence(detail: string): ScimError {
+  return new ScimError(412, detail, "staleFence");
+}
+
+/** @throws ScimError 404, 403 by kind, 412 when a newer lease has been taken or has written (rule C4) */
+async function lockGroup(write: Write, id: string, strength: "update" | "no key update"): Promise<GroupRow> {
+  const { trx, context } = write;
+  await holdLease(write);
   const row = await trx
     .selectFrom("directory_groups")
     .selectAll()
@@ -196,8 +221,8 @@ async function lockGroup({ trx, context }: Write, id: string, strength: "update"
     .executeTakeFirst();
   if (row === undefined) throw new ScimError(404, `no Group with id ${id}`);
   requireGroupWriter(context, row.kind);
-  if (context.fence !== undefined && context.fence < row.fence) {
-    throw new ScimError(412, `fence ${context.fence} is stale, ${row.fence} has written`, "staleFence");
+  if (context.fence !== undefined && context.fence.token < row.fence) {
+    throw staleFence(`fence ${context.fence.token} is stale, ${row.fence} has written`);
   }
   return row;
 }
@@ -212,8 +237,8 @@ async function changeMembers(
 
 /** A write that changes nothing still shows that a newer lease is at work. */
 async function raiseFence(trx: Queryable, { fence }: DirectoryContext, row: GroupRow): Promise<void> {
-  if (fence === undefined || fence <= row.fence) return;
-  await trx.updateTable("directory_groups").set({ fence }).where("id", "=", row.id).execute();
+  if (fence === undefined || fence.token <= row.fence) return;
+  await trx.updateTable("directory_groups").set({ fence: fence.token }).where("id", "=", row.id).execute();
 }
 
 type GroupColumns = Pick<GroupRow, "display_name" | "external_id" | "attributes">;

@@ -1,0 +1,4 @@
+import { describeModel } from "./describe-model.ts";
+import { builtin } from "./setting.ts";
+
+describeModel("the built-in directory", builtin);
