@@ -266,7 +266,8 @@ export {
   raiseTokenFindings,
   recordClientTraffic,
 } from "./directory/clients.ts";
-export { type DirectoryContext, parseFence } from "./directory/context.ts";
+export type { DirectoryContext } from "./directory/context.ts";
+export { parseFence } from "./directory/fence.ts";
 export { createDirectory } from "./directory/directory.ts";
 export { findGroup, findUserByUserName, listUsersById } from "./directory/read.ts";
 export {

@@ -2,7 +2,7 @@
 import { branchEntitlementSchema } from "@branchward/core";
 import { ScimError } from "@branchward/scim";
 import { sql, type RawBuilder } from "kysely";
-import { isResourceId } from "./resource-row.ts";
+import type { Fence } from "./fence.ts";
 import type { GroupKind } from "./tables.ts";
 
 /** The client of the directory, as the host found it by its token. */
@@ -15,32 +15,8 @@ export interface DirectoryContext {
   readonly fence?: Fence;
 }
 
-/** The lease that a write stands on (rule C4). */
-export interface Fence {
-  readonly token: number;
-  /** Whose lease it is; without it the group alone tells which token has written to it last. */
-  readonly scopeId: string | undefined;
-}
-
 /** The extension that marks an entitlement group. */
 export const entitlementExtension = branchEntitlementSchema;
-
-/** Values of the headers `Branchward-Fence` and `Branchward-Scope`. */
-export interface FenceHeaders {
-  readonly fence: string | undefined;
-  readonly scope: string | undefined;
-}
-
-/** The lease that headers tell of, undefined where there is none. @throws ScimError 400 invalidValue */
-export function parseFence({ fence, scope }: FenceHeaders): Fence | undefined {
-  if (fence === undefined) return undefined;
-  const token = /^\d{1,16}$/.test(fence) ? Number(fence) : Number.NaN;
-  if (!Number.isSafeInteger(token)) throw new ScimError(400, "Branchward-Fence must be an integer", "invalidValue");
-  if (scope !== undefined && !isResourceId(scope)) {
-    throw new ScimError(400, "Branchward-Scope must be the id of a scope", "invalidValue");
-  }
-  return { token, scopeId: scope };
-}
 
 /** Whose resources alone the client sees; null where it sees those of all. */
 export function ownerOf({ kind, client }: DirectoryContext): string | null {

@@ -5,6 +5,7 @@ import type { Database, Queryable } from "../connection/database.ts";
 import { insertDirectoryChanges, type DirectoryChange } from "./changes.ts";
 import { createCatalogue } from "./catalogues.ts";
 import type { DirectoryContext } from "./context.ts";
+import { holdLease } from "./fence.ts";
 import { groups } from "./groups.ts";
 import type { DirectoryNoun, ShortWrite, Write } from "./noun.ts";
 import { isResourceId } from "./resource-row.ts";
@@ -47,6 +48,8 @@ export function createDirectory({
         const raise = (change: DirectoryChange): void => void changes.push(change);
         const done = await run(noun, { trx, context, type, beforeGroupDeletion, raise });
         await insertDirectoryChanges(trx, changes);
+        // At last: nobody who asks for a look at the scope waits while many members are written.
+        await holdLease(trx, context);
         return done;
       }),
     );

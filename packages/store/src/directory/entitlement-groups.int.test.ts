@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { acquireLease, type Lease, seizeLease } from "../scopes/leases.ts";
 import { insertScope } from "../testing.ts";
+import { holdLease } from "./fence.ts";
 import {
   admin,
   entitlementBody,
@@ -141,7 +142,7 @@ describe("entitlement groups that a run writes under its lease (rules C3, C4)", 
     expect(await directory.listMembers(id)).toEqual([]);
   });
 
-  it("are there for whoever takes the lease while they are being made", async () => {
+  it("are not made by who loses it in the middle of the write", async () => {
     const { lease, body, filter } = await openScope();
     const gate = Promise.withResolvers<void>();
     const shut = Promise.withResolvers<void>();
@@ -152,26 +153,34 @@ describe("entitlement groups that a run writes under its lease (rules C3, C4)", 
     });
     await shut.promise;
     const made = directory.request(under(lease), "POST /Groups", body);
-    await expectWaiting(1);
-    let isSeized = false;
-    const seized = seizeLease(directory.db, lease.scopeId, holder).then(async () => {
-      isSeized = true;
-      return (await directory.request(admin, `GET /Groups?filter=${filter}`)).json.totalResults;
-    });
-    await vi.waitFor(async () => expect(isSeized || (await countWaiting()) === 2).toBe(true));
+    await expectWaiting();
+    await seizeLease(directory.db, lease.scopeId, holder);
     gate.resolve();
     await held;
-    expect(await made).toMatchObject({ status: 201 });
-    expect(await seized).toBe(1);
+    expect(await made).toMatchObject(stale);
+    expect((await directory.request(admin, `GET /Groups?filter=${filter}`)).json.totalResults).toBe(0);
   });
 
-  async function countWaiting(): Promise<number> {
-    const { rows } = await sql<{ readonly pid: number }>`
-      select distinct pid from pg_locks
-      where not granted and pid in (select pid from pg_stat_activity where datname = current_database())
-    `.execute(directory.db);
-    return rows.length;
-  }
+  it("are written before anybody else takes the lease", async () => {
+    const { lease } = await openScope();
+    const order: string[] = [];
+    const seized = await directory.db.transaction().execute(async (trx) => {
+      await holdLease(trx, under(lease));
+      const seizing = seizeLease(directory.db, lease.scopeId, holder).then(() => order.push("seized"));
+      await expectWaiting();
+      order.push("written");
+      return { seizing };
+    });
+    await seized.seizing;
+    expect(order).toEqual(["written", "seized"]);
+  });
 
-  const expectWaiting = (count: number) => vi.waitFor(async () => expect(await countWaiting()).toBe(count));
+  const expectWaiting = () =>
+    vi.waitFor(async () => {
+      const { rows } = await sql`
+        select distinct pid from pg_locks
+        where not granted and pid in (select pid from pg_stat_activity where datname = current_database())
+      `.execute(directory.db);
+      expect(rows).toHaveLength(1);
+    });
 });

@@ -21,6 +21,7 @@ import {
   visibleGroup,
   type DirectoryContext,
 } from "./context.ts";
+import { staleFence } from "./fence.ts";
 import { groupAttributes } from "./group-attributes.ts";
 import {
   applyMemberDelta,
@@ -73,7 +74,6 @@ export const groups: DirectoryNoun = {
     const { trx, context, type, raise } = write;
     const kind: GroupKind = context.kind === "internal" ? "entitlement" : "provisioned";
     const columns = toColumns(kind, attributes);
-    await holdLease(write);
     const row = await trx
       .insertInto("directory_groups")
       .values({
@@ -192,26 +192,8 @@ async function findGroup(db: Queryable, context: DirectoryContext, id: string): 
   return rows[0];
 }
 
-/**
- * Keeps the writer's lease its own until the write is through: whoever takes it next finds what was written. What has written
- * to a group would not tell of a lease that was taken and then found nothing to write (rules C3, C4).
- * @throws ScimError 412 when another has it by now
- */
-async function holdLease({ trx, context: { fence } }: Write): Promise<void> {
-  if (fence?.scopeId === undefined) return;
-  const { rows } = await sql`${prepared}
-    select from scopes where id = ${fence.scopeId} and lease_token = ${fence.token} for share`.execute(trx);
-  if (rows.length === 0) throw staleFence(`fence ${fence.token} is stale, another has taken the lease`);
-}
-
-function staleFence(detail: string): ScimError {
-  return new ScimError(412, detail, "staleFence");
-}
-
-/** @throws ScimError 404, 403 by kind, 412 when a newer lease has been taken or has written (rule C4) */
-async function lockGroup(write: Write, id: string, strength: "update" | "no key update"): Promise<GroupRow> {
-  const { trx, context } = write;
-  await holdLease(write);
+/** @throws ScimError 404, 403 by kind, 412 when a newer lease has written (rule C4) */
+async function lockGroup({ trx, context }: Write, id: string, strength: "update" | "no key update"): Promise<GroupRow> {
   const row = await trx
     .selectFrom("directory_groups")
     .selectAll()
