@@ -26,7 +26,7 @@ import { applyOperation, readGroup } from "../endpoint/endpoint.ts";
 import { createVersions, type Versions } from "../endpoint/versions.ts";
 import { isUuid } from "../is-uuid.ts";
 import { addLedgerMembers, type ChosenPlan, choosePlan } from "./choose-plan.ts";
-import { createWriteGuard, leaseLost, type WriteGuard } from "./hold-lease.ts";
+import { createWriteGuard, holdLease, leaseLost, type WriteGuard } from "./hold-lease.ts";
 import { type LedgerView, listIntended } from "./plan-ledger.ts";
 import type { LoadedScope } from "./load-scope.ts";
 import { type KnownGroup, readActual, readBound } from "./read-actual.ts";
@@ -272,6 +272,8 @@ async function writePlan(
           return await applyOperation(client, operation, { lease: findLease(run, operation), versions });
         } catch (error) {
           if (operation.kind === "createGroup") await noteRefusal(run, operation.entitlement, error);
+          // Whoever took the lease has seen to the scope: trying again is theirs.
+          if (isStaleFence(error)) await holdLease(run.db, run.lease);
           throw error;
         }
       }),
@@ -282,6 +284,10 @@ async function writePlan(
     });
   }
   return created;
+}
+
+function isStaleFence(error: unknown): boolean {
+  return error instanceof AppError && error.details["scimType"] === "staleFence";
 }
 
 /** Groups of what was merged were written under its own lease, and its tokens count for themselves. */
