@@ -47,6 +47,7 @@ export type Command =
   /** Whoever comes to that point next, a run or somebody who asks: receiver, directory, fan-out, worker, sweeper. */
   | { readonly do: "break"; readonly at: BreakAt }
   | { readonly do: "sweep" | "wipe" | "away" | "back" }
+  | { readonly do: "audit" }
   /** By `okta`, who may have caused it, or another; `isOld`: a plan as it was shown once. */
   | { readonly do: "approve"; readonly index: number; readonly by: "boss" | "okta"; readonly isOld: boolean }
   | {
@@ -120,7 +121,7 @@ const ofWorker: fc.Arbitrary<Command> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant("run"), index, faults }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("break"), at: breakAt }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("resume", "kill"), index }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("sweep", "wipe", "away", "back") }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("sweep", "wipe", "away", "back", "audit") }) },
 );
 
 const command: fc.Arbitrary<Command> = fc.oneof(

@@ -23,7 +23,7 @@ export async function finish(play: Play): Promise<void> {
   system.queue.setAway(false);
   await history.backfill();
   await comeToRest(play);
-  if (play.needsLook) await lookAgain(play);
+  if (play.needsLook) await audit(play);
   await checkFinal(play);
   await checkFinalCi(play);
   const writes = countWrites(play);
@@ -38,7 +38,12 @@ function countWrites({ system }: Play): number {
   return system.endpoints.reduce((sum, endpoint) => sum + endpoint.countWrites(), 0);
 }
 
-/** As a scheduled audit does. */
+async function audit(play: Play): Promise<void> {
+  play.lines.push("(a round of the audit)");
+  await play.system.audit();
+  await comeToRest(play);
+}
+
 async function lookAgain(play: Play): Promise<void> {
   play.lines.push("(everything is looked at again)");
   await play.system.pool.query("update scopes set requested = requested + 1, requested_at = now(), reason = 'audit'");

@@ -141,6 +141,10 @@ async function apply(play: Play, command: Command): Promise<void> {
     case "away":
     case "back":
       return changeQueue(play, command.do);
+    case "audit":
+      lines.push("a round of the audit");
+      await mayBreak(play, () => system.audit());
+      return checkRecorded(play, { syncs: [], isHonest: false, isBroken: false });
     case "approve":
       return approve(play, command);
     case "meddle":

@@ -12,6 +12,7 @@ import {
   createActivePolicy,
   createDirectory,
   type Database,
+  ensureAudits,
   keepLastMembers,
   parseFence,
   proposePolicy,
@@ -61,6 +62,8 @@ export interface ModelSystem extends AsyncDisposable {
   /** What CI is told of the branch's head, every endpoint being required (rules D1, D2). */
   askForCi(name: string): Promise<CiAnswer>;
   sweep(): Promise<void>;
+  /** A round of the audit of every endpoint. */
+  audit(): Promise<void>;
   /** Lets the fan-out read what there is. */
   readChanges(): Promise<void>;
 }
@@ -161,7 +164,7 @@ interface Parts {
   calls: number;
 }
 
-type Calls = "deliver" | "activate" | "approve" | "perform" | "askForCi" | "sweep" | "readChanges";
+type Calls = "deliver" | "activate" | "approve" | "perform" | "askForCi" | "sweep" | "audit" | "readChanges";
 
 function createCalls(parts: Parts): Pick<ModelSystem, Calls> {
   const { db, queue, clock } = parts;
@@ -215,6 +218,13 @@ function createCalls(parts: Parts): Pick<ModelSystem, Calls> {
     askForCi: (name) => askForCi(parts, name),
     perform: (job, run) => perform(createProcessors(toDeps(run)), { job, clock }),
     sweep: () => unlessAway(queue, processors()["outbox.sweep"]({ v: 1 }, toRun(1, clock))),
+    async audit() {
+      await ensureAudits(db, { endpoints: names, spreadMs: 0 });
+      await parts.pool.query("update endpoint_audits set due_at = now()");
+      // A page takes more groups than a schedule makes.
+      for (const name of names)
+        await unlessAway(queue, processors()["endpoint.audit"]({ v: 1, endpoint: name }, toRun(1, clock)));
+    },
     readChanges: () => unlessAway(queue, processors()["directory.changed"]({ v: 1 }, toRun(1, clock))),
   };
 }
