@@ -56,7 +56,9 @@ export type Command =
       readonly group: number;
       readonly person: Person;
       readonly isMember: boolean;
-    };
+    }
+  /** Somebody deletes a group at an endpoint, or a backup without it is restored there. */
+  | { readonly do: "drop"; readonly endpoint: number; readonly group: number };
 
 export interface Schedule {
   /** Whether the source tells when something happened. */
@@ -159,6 +161,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       isMember: fc.boolean(),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("drop"), endpoint: fc.nat(1), group: fc.nat(5) }) },
 );
 
 /** Schedules of at most so many commands. */

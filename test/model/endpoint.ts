@@ -75,6 +75,8 @@ export interface ModelEndpoint extends AsyncDisposable {
   renameAccount(userId: string, userName: string): Promise<void>;
   /** Somebody's doing at the endpoint. */
   setMember(groupId: string, userId: string, isMember: boolean): Promise<void>;
+  /** Somebody's doing at the endpoint. */
+  deleteGroup(groupId: string): Promise<void>;
   /** Account → directory user. */
   userOf(account: string): string;
   countWrites(): number;
@@ -185,6 +187,10 @@ export async function startModelEndpoint(deps: EndpointDeps): Promise<ModelEndpo
         ? { op: "add", path: "members", value: [{ value: account }] }
         : { op: "remove", path: `members[value eq "${account}"]` };
       await inside(state, "PATCH", `/Groups/${groupId}`, { schemas: [PATCH], Operations: [operation] });
+    },
+    async deleteGroup(groupId) {
+      if (deps.traits.isBuiltin) throw new Error("nobody else writes to the directory");
+      await inside(state, "DELETE", `/Groups/${groupId}`);
     },
     userOf: (account) => state.users.get(account) ?? account,
     countWrites: () => state.writes,

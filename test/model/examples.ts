@@ -212,4 +212,15 @@ export const EXAMPLES: readonly Schedule[] = [
     { do: "approve", index: 0, by: "okta", isOld: false },
     { do: "approve", index: 0, by: "boss", isOld: false },
   ),
+  // Whoever was in a group that went away at an endpoint stood in the ledger for ever, where the run before had not read right.
+  example(
+    ...GIVEN,
+    { do: "leave", team: "engineering", member: "bea" },
+    ...runs(1),
+    { do: "run", index: 0, faults: Array.from({ length: 12 }, (_, call) => ({ call, fault: "deaf" })) },
+    { do: "drop", endpoint: 0, group: 1 },
+    { do: "drop", endpoint: 0, group: 0 },
+    { do: "delete", name: "main", telling: "once" },
+    ...runs(3),
+  ),
 ];

@@ -149,6 +149,8 @@ async function apply(play: Play, command: Command): Promise<void> {
       return approve(play, command);
     case "meddle":
       return meddle(play, command);
+    case "drop":
+      return drop(play, command);
     default:
       lines.push(Object.values(command).join(" "));
       await directory.apply(command);
@@ -190,19 +192,34 @@ async function takeCheckout(
   await play.history.checkOut({ actor: person, copy: `copy-${copy}`, name, occurredAt: new Date(startedAt) });
 }
 
-async function meddle(
-  play: Play,
-  { endpoint: index, group, person, isMember }: Extract<Command, { do: "meddle" }>,
-): Promise<void> {
-  const { system, directory, lines } = play;
-  const endpoint = system.endpoints[index % system.endpoints.length];
-  const groups = (await endpoint?.listGroups()) ?? [];
-  const chosen = groups[group % Math.max(1, groups.length)];
+async function meddle(play: Play, command: Extract<Command, { do: "meddle" }>): Promise<void> {
+  const { person, isMember } = command;
+  const { directory, lines } = play;
+  const found = await findGroup(play, command);
   const userId = directory.idOf(person);
-  if (endpoint === undefined || chosen === undefined || userId === undefined || endpoint.traits.isBuiltin) return;
+  if (found === undefined || userId === undefined) return;
+  const { endpoint, chosen } = found;
   const doing = isMember ? `puts ${person} into` : `takes ${person} out of`;
   lines.push(`somebody ${doing} ${chosen.displayName} at ${endpoint.traits.name}`);
   await endpoint.setMember(chosen.id, userId, isMember);
   play.needsLook = true;
   play.meddled.add(meddledKey(endpoint, chosen, userId));
+}
+
+async function drop(play: Play, command: Extract<Command, { do: "drop" }>): Promise<void> {
+  const found = await findGroup(play, command);
+  // Where drift is only reported it stays away.
+  if (found === undefined || found.endpoint.traits.drift === "report") return;
+  play.lines.push(`somebody deletes ${found.chosen.displayName} at ${found.endpoint.traits.name}`);
+  await found.endpoint.deleteGroup(found.chosen.id);
+  play.needsLook = true;
+}
+
+/** Nobody but Branchward writes groups of ours at the directory. */
+async function findGroup({ system }: Play, at: { readonly endpoint: number; readonly group: number }) {
+  const endpoint = system.endpoints[at.endpoint % system.endpoints.length];
+  if (endpoint === undefined || endpoint.traits.isBuiltin) return undefined;
+  const groups = await endpoint.listGroups();
+  const chosen = groups[at.group % Math.max(1, groups.length)];
+  return chosen === undefined ? undefined : { endpoint, chosen };
 }

@@ -218,15 +218,20 @@ function createCalls(parts: Parts): Pick<ModelSystem, Calls> {
     askForCi: (name) => askForCi(parts, name),
     perform: (job, run) => perform(createProcessors(toDeps(run)), { job, clock }),
     sweep: () => unlessAway(queue, processors()["outbox.sweep"]({ v: 1 }, toRun(1, clock))),
-    async audit() {
-      await ensureAudits(db, { endpoints: names, spreadMs: 0 });
-      await parts.pool.query("update endpoint_audits set due_at = now()");
-      // A page takes more groups than a schedule makes.
-      for (const name of names)
-        await unlessAway(queue, processors()["endpoint.audit"]({ v: 1, endpoint: name }, toRun(1, clock)));
-    },
+    audit: () => auditAll(parts, processors()["endpoint.audit"]),
     readChanges: () => unlessAway(queue, processors()["directory.changed"]({ v: 1 }, toRun(1, clock))),
   };
+}
+
+async function auditAll(
+  { db, pool, queue, clock, endpoints }: Parts,
+  audit: ReturnType<typeof createProcessors>["endpoint.audit"],
+): Promise<void> {
+  const names = endpoints.map(({ traits }) => traits.name);
+  await ensureAudits(db, { endpoints: names, spreadMs: 0 });
+  await pool.query("update endpoint_audits set due_at = now()");
+  // A page takes more groups than a schedule makes.
+  for (const name of names) await unlessAway(queue, audit({ v: 1, endpoint: name }, toRun(1, clock)));
 }
 
 async function askForCi({ db, activePolicy, endpoints }: Parts, branch: string): Promise<CiAnswer> {

@@ -44,6 +44,8 @@ export function digestLedger(view: LedgerView): Buffer {
   for (const shown of listShown(view).values()) {
     hash.update(`${removalKey(shown.entitlement, shown.member)} ${String(shown.isWanted)} ${toKey(shown.reasons)}\n`);
   }
+  // Their entries are left as they are: there is something to write once a read shows them, or nobody expects one to.
+  for (const entitlement of view.unseen) hash.update(`${entitlement} unseen\n`);
   return hash.digest();
 }
 
