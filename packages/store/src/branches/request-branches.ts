@@ -52,7 +52,7 @@ export async function requestBranches(
       from scopes
       join asked using (incarnation_id)
       order by scopes.id
-      for update of scopes
+      for no key update of scopes
     ), raised as (
       update scopes
       set requested = requested + 1, requested_at = now(), reason = locked.reason,

@@ -95,7 +95,7 @@ export async function wakeFailed(trx: Queryable, endpoint: string): Promise<void
     with failed as (
       select id from scopes
       where endpoint = ${endpoint} and verdict = 'failed' and due_at > now()
-      order by id for update skip locked
+      order by id for no key update skip locked
     )
     update scopes set due_at = now() from failed where scopes.id = failed.id`.execute(trx);
   await sql`

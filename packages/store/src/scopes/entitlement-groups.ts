@@ -104,7 +104,7 @@ export async function forgetGroupIntent(
 ): Promise<void> {
   await db.transaction().execute(async (trx) => {
     const held = await sql`
-      select id from scopes where id = ${scopeId} and lease_token = ${token} for update`.execute(trx);
+      select id from scopes where id = ${scopeId} and lease_token = ${token} for no key update`.execute(trx);
     if (held.rows.length === 0) return;
     const intent = sql`scope_id = ${scopeId} and entitlement = ${entitlement}`;
     await sql`delete from entitlement_groups where ${intent} and group_id is null`.execute(trx);

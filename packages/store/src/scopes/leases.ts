@@ -48,7 +48,7 @@ async function takeLease(
     with was as (
       select id, lease_until from scopes
       where id = ${scopeId} and (${isForced} or lease_until is null or lease_until < now())
-      for update
+      for no key update
     )
     update scopes set
       lease_token = lease_token + 1,

@@ -37,7 +37,7 @@ export async function renewScopeReferences(trx: Queryable, active: ActivePolicyV
     return true;
   }
   const stale = await sql<{ id: string }>`
-    select id from scopes where references_stale order by id limit ${STEP} for update`.execute(trx);
+    select id from scopes where references_stale order by id limit ${STEP} for no key update`.execute(trx);
   const ids = stale.rows.map(({ id }) => id);
   if (ids.length === 0) return false;
   const named = await sql<NamedScope>`
@@ -53,7 +53,7 @@ async function startIndex(trx: Queryable, version: PolicyVersionId): Promise<voi
       select scopes.id, incarnations.state <> 'deleted' as is_live
       from scopes join incarnations on incarnations.id = scopes.incarnation_id
       where incarnations.state <> 'deleted' or scopes.references_stale or scopes.reference_set_id is not null
-      order by scopes.id for update of scopes
+      order by scopes.id for no key update of scopes
     )
     update scopes set references_stale = locked.is_live, reference_set_id = null
     from locked where scopes.id = locked.id`.execute(trx);

@@ -1,8 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { acquireLease, getLeaseRemaining, renewLease, type ScopeOutcome, settleScope } from "./leases.ts";
-import { ensureScopes, listUnreconciled, requestDueScope, requestDueScopes, requestScopesOf } from "./scopes.ts";
-import { insertBranch, openTestDatabase, type TestDatabase } from "../testing.ts";
+import {
+  ensureScopes,
+  listUnreconciled,
+  requestDueScope,
+  requestDueScopes,
+  requestScopes,
+  requestScopesOf,
+} from "./scopes.ts";
+import { listSyncs } from "./syncs.ts";
+import { insertBranch, insertTestSync, openTestDatabase, type TestDatabase } from "../testing.ts";
 
 const outcome = { verdict: "verified", mismatches: [], due: [], failures: 0, settledNames: [] } as const;
 
@@ -38,6 +46,17 @@ describe("scopes", () => {
       directory: 2,
       hg: 1,
     });
+  });
+
+  it("keep nobody who records something of them waiting while they are asked for", async () => {
+    const { incarnationId, scopeId } = await createScope();
+    const { db } = context.database;
+    await db.transaction().execute(async (trx) => {
+      await requestScopes(trx, [scopeId], "directory");
+      // Another connection, which would wait for the end of this transaction.
+      await insertTestSync(db, scopeId);
+    });
+    expect(await listSyncs(db, { limit: 10 })).toMatchObject([{ incarnation: incarnationId }]);
   });
 
   it("are leased to one holder at a time", async () => {

@@ -65,7 +65,7 @@ export async function requestScopesOf(
       from scopes
       join unnest(${ids}::uuid[], ${reasons}::text[]) as asked (incarnation_id, reason) using (incarnation_id)
       order by scopes.id
-      for update of scopes
+      for no key update of scopes
     )
     update scopes
     set requested = requested + 1, requested_at = now(), reason = locked.reason, pushed = 0
@@ -110,7 +110,7 @@ export async function requestScopes(
         // One parameter: a statement has 65,535 at most.
         .where(sql<boolean>`id = any(${[...scopeIds]}::uuid[])`)
         .orderBy("id")
-        .forUpdate(),
+        .forNoKeyUpdate(),
     )
     .updateTable("scopes")
     .set({ requested: sql<number>`requested + 1`, requested_at: sql<Date>`now()`, reason, pushed: 0 })
@@ -170,7 +170,7 @@ export async function requestDueScopes(db: Queryable, limit: number): Promise<re
         .where("due_at", "<=", sql<Date>`now()`)
         .orderBy("id")
         .limit(limit)
-        .forUpdate()
+        .forNoKeyUpdate()
         .skipLocked(),
     )
     .updateTable("scopes")

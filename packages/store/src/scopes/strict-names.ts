@@ -26,7 +26,7 @@ export async function narrowByRenaming(
       join unnest(${branches.map(({ id }) => id)}::uuid[], ${branches.map(({ name }) => name)}::text[])
         as asked (incarnation_id, name) using (incarnation_id)
       order by scopes.id
-      for update of scopes
+      for no key update of scopes
     )
     update scopes set strict_names = array_append(array_remove(strict_names, locked.name), locked.name)
     from locked where scopes.id = locked.id`.execute(trx);
