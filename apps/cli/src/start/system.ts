@@ -207,7 +207,7 @@ async function openWorker(shared: Shared, builtin: { readonly url: string; reado
   const { endpoints } = stack.use(
     await openEndpoints(configuration.endpoints, { db: record.db, env, builtin, adopt, stopping: afterwards(closing) }),
   );
-  const { hosts } = stack.use(await openHosts(configuration.sources, env));
+  const { hosts } = stack.use(await openHosts(configuration.sources, { db: record.db, env }));
   const worker = stack.use(
     await startWorker({
       db: record.db,

@@ -197,6 +197,30 @@ describe("an endpoint's token", () => {
     expect(await codeOf(look(endpoint))).toBe("answered");
   });
 
+  it("says that its file is away, once it is no moment any more, until it is back", async () => {
+    const file = join(context.directory, "lost");
+    await writeFile(file, "kept");
+    // Each refusal has the file read again.
+    const served = await serveGuarded({ tokens: [] });
+    const endpoint = await open({ url: served.url, token: [{ file }] });
+    await rm(file);
+    await look(endpoint).catch(() => undefined);
+    expect(await findingKinds()).toEqual(["endpoint-credentials"]);
+    await look(endpoint).catch(() => undefined);
+    expect(await findingKinds()).toEqual(["endpoint-credentials", "secret-unreadable"]);
+    const said = (await listFindings(context.database.db, 10)).find(({ kind }) => kind === "secret-unreadable");
+    expect(said).toMatchObject({ subject: "endpoint hg", severity: "warning" });
+    expect(said?.message).toContain(file);
+    // A process that reads it ends what another said, which says it again.
+    await open({ url: served.url, token: [{ env: "TOKEN" }] });
+    expect(await findingKinds()).toEqual(["endpoint-credentials"]);
+    await look(endpoint).catch(() => undefined);
+    expect(await findingKinds()).toEqual(["endpoint-credentials", "secret-unreadable"]);
+    await writeFile(file, "back");
+    await look(endpoint).catch(() => undefined);
+    expect(await findingKinds()).toEqual(["endpoint-credentials"]);
+  });
+
   it("stands as a finding while none is taken, and no longer", async () => {
     const valid = { tokens: [] as readonly string[] };
     const served = await serveGuarded(valid);

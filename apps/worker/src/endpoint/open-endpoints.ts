@@ -10,6 +10,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { createGate } from "./gate.ts";
 import { applyProfile, createProfileReader } from "./profiled-client.ts";
 import { createGateRecord } from "./gate-record.ts";
+import { createSecretWatch } from "./secret-watch.ts";
 
 export interface EndpointSources {
   readonly db: Database;
@@ -61,10 +62,17 @@ async function openEndpoint(
   { db, env, builtin, adopt, stopping, url, agent }: EndpointSources & { readonly url: string; readonly agent: Agent },
 ): Promise<Endpoint> {
   const { name, type, token, concurrency, drift, displayName, probeEveryMs } = configuration;
+  const where = `endpoint ${name}`;
   const credentials =
     token === null
       ? createFixedCredentials(builtin.token)
-      : await openCredentials({ references: token, env, where: `endpoint ${name}`, now: readClock });
+      : await openCredentials({
+          references: token,
+          env,
+          where,
+          now: readClock,
+          onUnread: createSecretWatch(db, where),
+        });
   const record = createGateRecord(db, { endpoint: name, probeEveryMs });
   const gate = createGate({ endpoint: name, concurrency, record, now: readClock });
   const watch = createCredentialWatch(db, name);

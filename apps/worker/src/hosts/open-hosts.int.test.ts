@@ -5,6 +5,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseConfiguration } from "@branchward/core";
+import { listFindings } from "@branchward/store";
+import { openTestDatabase } from "@branchward/store/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import { openHosts } from "./open-hosts.ts";
 
@@ -53,7 +55,8 @@ sources:
       "branchward.yaml",
     );
     if (!("configuration" in parsed)) throw new Error(JSON.stringify(parsed));
-    const { hosts } = stack.use(await openHosts(parsed.configuration.sources, { SECOND: "second" }));
+    const { db } = stack.use(await openTestDatabase());
+    const { hosts } = stack.use(await openHosts(parsed.configuration.sources, { db, env: { SECOND: "second" } }));
     const read = () =>
       hosts
         .get("github")
@@ -66,5 +69,12 @@ sources:
     expect(await read()).toMatchObject({ state: "unavailable", reason: expect.stringContaining("401") });
     await writeFile(file, "third\n");
     expect(await read()).toEqual(shown);
+    await rm(file);
+    accepted.token = "fourth";
+    await read();
+    await read();
+    expect(await listFindings(db, 10)).toMatchObject([
+      { kind: "secret-unreadable", subject: "source github: api", message: expect.stringContaining(file) },
+    ]);
   });
 });

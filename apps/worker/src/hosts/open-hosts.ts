@@ -1,7 +1,9 @@
 /** From configuration to hosts that can be asked: address guard, credentials, client. */
 import { hasAskableHost, type SourceConfiguration } from "@branchward/core";
+import type { Database } from "@branchward/store";
 import { createGithubHost, type SourceHost } from "@branchward/vcs/lookup";
 import { openCredentials } from "../endpoint/credentials.ts";
+import { createSecretWatch } from "../endpoint/secret-watch.ts";
 import { openHostFetch } from "./host-fetch.ts";
 
 /** A source whose host can be asked. */
@@ -14,6 +16,11 @@ export interface OpenedHosts extends AsyncDisposable {
   readonly hosts: ReadonlyMap<string, AskableSource>;
 }
 
+export interface HostSources {
+  readonly db: Database;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
 const GITHUB_URL = "https://api.github.com";
 
 /**
@@ -22,7 +29,7 @@ const GITHUB_URL = "https://api.github.com";
  */
 export async function openHosts(
   sources: readonly SourceConfiguration[],
-  env: Readonly<Record<string, string | undefined>>,
+  { db, env }: HostSources,
 ): Promise<OpenedHosts> {
   await using stack = new AsyncDisposableStack();
   const hosts = new Map<string, AskableSource>();
@@ -35,6 +42,7 @@ export async function openHosts(
       env,
       where,
       now: () => performance.now(),
+      onUnread: createSecretWatch(db, where),
     });
     const url = api.url ?? GITHUB_URL;
     const connection = stack.use(openHostFetch({ url, allow: api.allow }));
