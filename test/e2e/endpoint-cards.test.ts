@@ -187,6 +187,32 @@ endpoints:
     expect(await listNames()).toEqual([]);
   });
 
+  it("that may not be called says until when, and what ends it", async () => {
+    const { pool } = context.system.database;
+    const record = (columns: string, values: string) =>
+      pool.query(
+        `insert into endpoint_states (endpoint, ${columns}) values ('foreign', ${values})
+        on conflict (endpoint) do update set (${columns}) = row(${values})`,
+      );
+    const run = () =>
+      runCommand(["doctor", "--endpoint", "foreign", "--url", context.system.url], {
+        cwd: context.system.directory,
+        env: { BRANCHWARD_TOKEN: context.system.adminToken },
+      });
+    await record("blocked_until, last_error, last_error_at", "'2100-01-02T03:04:05Z', 'GET /Groups: 429', now()");
+    const blocked = await run();
+    expect(blocked.stdout).toContain(
+      "foreign asked not to be called before 2100-01-02T03:04:05.000Z (GET /Groups: 429): calls go on then by themselves",
+    );
+    expect(blocked.code).toBe(1);
+    await record("blocked_until, breaker, probe_at", "null, 'open', '2100-01-02T03:04:05Z'");
+    const open = await run();
+    expect(open.stdout).toContain(
+      "one call is let through at 2100-01-02T03:04:05.000Z, and the first that is answered",
+    );
+    expect(open.code).toBe(1);
+  });
+
   it("may be the built-in directory", async () => {
     const { code, probe } = await doctor("directory");
     expect(probe).toMatchObject({ error: null, problems: [], card: { keepsExtension: true, honoursIfMatch: true } });

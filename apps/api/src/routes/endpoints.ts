@@ -54,7 +54,8 @@ export function createEndpointRoute({ db, endpoints }: EndpointDeps): Route {
 
 /** Of an endpoint never spoken to there is nothing recorded, and nothing in the way. */
 function toGateItem(gate: ShownGate | undefined): z.input<typeof endpointItem>["gate"] {
-  if (gate === undefined) return { breaker: "closed", since: null, blockedUntil: null, limit: null, lastFailure: null };
+  const untouched = { since: null, blockedUntil: null, nextTryAt: null, limit: null, lastFailure: null };
+  if (gate === undefined) return { breaker: "closed", ...untouched };
   const { endpoint: _, ...shown } = gate;
   return shown;
 }

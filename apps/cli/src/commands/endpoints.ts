@@ -38,6 +38,18 @@ function describeGate({ breaker, since, blockedUntil, lastFailure }: EndpointIte
   return blockedUntil === null ? undefined : `asked to be left alone until ${blockedUntil}`;
 }
 
+/** Why calls to an endpoint are kept back, until when, and what ends it; undefined where none are. */
+export function explainGate({ name, gate }: EndpointItem): string | undefined {
+  const { breaker, since, blockedUntil, nextTryAt, lastFailure } = gate;
+  const last = lastFailure === null ? "" : ` (${lastFailure.message})`;
+  if (blockedUntil !== null) {
+    return `${name} asked not to be called before ${blockedUntil}${last}: calls go on then by themselves, and nothing ends it sooner`;
+  }
+  if (breaker === "closed") return undefined;
+  const next = nextTryAt === null ? "the next call is let through" : `one call is let through at ${nextTryAt}`;
+  return `calls to ${name} failed one after another since ${since ?? "-"}${last}: ${next}, and the first that is answered ends it; see that it is up and reachable from the worker`;
+}
+
 export interface AccountsOptions extends Common {
   readonly name: string;
   readonly decision?: string;

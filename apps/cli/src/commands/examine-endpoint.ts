@@ -3,6 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { type EndpointItem, endpointList } from "@branchward/core/api";
 import { z } from "zod";
 import { connectApi, type ConnectionOptions } from "../api-client.ts";
+import { explainGate } from "./endpoints.ts";
 import { CommandError, type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
 
 export interface ExamineOptions extends ConnectionOptions {
@@ -22,27 +23,31 @@ export async function examineEndpoint(
   { endpoint, ...options }: ExamineOptions,
 ): Promise<number> {
   const api = await connectApi(context, options);
-  const find = async (): Promise<Probe | null> => {
+  const find = async (): Promise<EndpointItem | undefined> => {
     const { items } = await api.get("/v1/endpoints", endpointList);
-    return items.find(({ name }) => name === endpoint)?.probe ?? null;
+    return items.find(({ name }) => name === endpoint);
   };
-  const before = await find();
+  const before = (await find())?.probe;
   await api.post(`/v1/endpoints/${encodeURIComponent(endpoint)}/probe`, {}, z.object({ endpoint: z.string() }));
   const endsAt = performance.now() + PATIENCE_MS;
-  let after = await find();
-  while (after === null || after.at === before?.at) {
+  let item = await find();
+  let after = item?.probe;
+  while (item === undefined || !after || after.at === before?.at) {
     if (performance.now() > endsAt)
       throw new CommandError(EXIT.timedOut, `the probe of ${endpoint} has not ended; see branchward endpoints list`);
     await setTimeout(LOOK_EVERY_MS);
-    after = await find();
+    item = await find();
+    after = item?.probe;
   }
   if (options.json === true) writeJson(context, after);
-  else tell(context, endpoint, after);
+  else tell(context, item, after);
   return after.error === null && after.problems.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
-function tell({ stdout }: CommandContext, endpoint: string, { card, error, problems }: Probe): void {
-  if (error !== null) writeLine(stdout, `${endpoint} could not be tried out: ${error}`);
+function tell({ stdout }: CommandContext, item: EndpointItem, { card, error, problems }: Probe): void {
+  if (error !== null) writeLine(stdout, `${item.name} could not be tried out: ${error}`);
+  const gate = explainGate(item);
+  if (gate !== undefined) writeLine(stdout, gate);
   if (error !== null || card === null) return;
   for (const [name, value] of Object.entries(card)) writeLine(stdout, `${name}: ${describe(value)}`);
   for (const problem of problems) writeLine(stdout, `! ${problem}`);

@@ -57,7 +57,7 @@ function Endpoint({ endpoint }: { readonly endpoint: EndpointItem }) {
 
 /** Says why no calls are made, where none are. */
 function Gate({ endpoint: { concurrency, gate, retirement } }: { readonly endpoint: EndpointItem }) {
-  const { breaker, since, blockedUntil, limit, lastFailure } = gate;
+  const { breaker, since, blockedUntil, nextTryAt, limit, lastFailure } = gate;
   if (retirement !== null) {
     return (
       <p role="status" className="mb-3">
@@ -69,14 +69,16 @@ function Gate({ endpoint: { concurrency, gate, retirement } }: { readonly endpoi
   if (breaker !== "closed" && since !== null) {
     return (
       <p role="status" className="mb-3 wrap-anywhere text-bad">
-        Calls fail one after another since <When at={since} />; one is tried now and then. {lastFailure?.message}
+        Calls fail one after another since <When at={since} />; one is tried{" "}
+        {nextTryAt === null ? "now and then" : <When at={nextTryAt} />}, and the first that is answered ends it.{" "}
+        {lastFailure?.message}
       </p>
     );
   }
   if (blockedUntil !== null) {
     return (
       <p role="status" className="mb-3">
-        It asked to be left alone until <When at={blockedUntil} />.
+        It asked to be left alone; calls go on by themselves <When at={blockedUntil} />.
       </p>
     );
   }

@@ -50,6 +50,8 @@ export const endpointItem = z
       since: timestamp.nullable(),
       /** No call is made before, since the endpoint said so; null where it did not. */
       blockedUntil: timestamp.nullable(),
+      /** When a breaker that is not closed lets one call through; null where it is closed, or the next call is that one. */
+      nextTryAt: timestamp.nullable(),
       /** Calls at once that it bears now; null before the first. */
       limit: z.int().nullable(),
       lastFailure: z.object({ message: z.string(), at: timestamp }).nullable(),

@@ -159,6 +159,8 @@ export interface ShownGate {
   readonly since: Date;
   /** Null when nothing keeps calls back. */
   readonly blockedUntil: Date | null;
+  /** When an open breaker lets one call through; null where calls are made, or the next one is that call. */
+  readonly nextTryAt: Date | null;
   /** Null until a worker said so. */
   readonly limit: number | null;
   readonly lastFailure: { readonly message: string; readonly at: Date } | null;
@@ -168,7 +170,8 @@ export interface ShownGate {
 export async function listEndpointGates(db: Queryable, endpoints: readonly string[]): Promise<readonly ShownGate[]> {
   const { rows } = await sql<Omit<ShownGate, "lastFailure"> & { message: string | null; at: Date | null }>`
     select endpoint, breaker, breaker_since as since, call_limit as "limit", last_error as message, last_error_at as at,
-      case when blocked_until > clock_timestamp() then blocked_until end as "blockedUntil"
+      case when blocked_until > clock_timestamp() then blocked_until end as "blockedUntil",
+      case when breaker <> 'closed' and probe_at > clock_timestamp() then probe_at end as "nextTryAt"
     from endpoint_states where endpoint = any(${endpoints})`.execute(db);
   return rows.map(({ message, at, ...gate }) => ({
     ...gate,
