@@ -252,6 +252,25 @@ describe("the command line", () => {
     expect(JSON.parse(asJson.stdout)).toMatchObject({ problems: expect.any(Array) });
   });
 
+  it("check warns of what can have no effect, and exits 0", async () => {
+    const file = join(system.directory, "doubtful.yaml");
+    const rule =
+      '{ repositories: ["**"], branches: ["refs/heads/main"], grants: [{ entitlement: push, to: ["user:a"] }] }';
+    await writeFile(file, `policy:\n  - ${rule}\n`);
+    const { code, stdout, stderr } = await run(["check", "doubtful.yaml"]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${file} is valid\n` });
+    expect(stderr).toMatch(/^doubtful\.yaml:2:\d+ warning: policy\[0\]\.branches\[0\]: .*write "main"\n$/u);
+    const asJson = await run(["check", "doubtful.yaml", "--json"]);
+    expect({ code: asJson.code, stderr: asJson.stderr }).toEqual({ code: 0, stderr: "" });
+    expect(JSON.parse(asJson.stdout)).toMatchObject({
+      problems: [],
+      warnings: [{ file: "doubtful.yaml", line: 2, path: "policy[0].branches[0]" }],
+    });
+    expect((await run(["doctor", "--config", "doubtful.yaml"])).stdout).toMatch(
+      /! configuration: doubtful\.yaml is valid, with warnings\n {4}doubtful\.yaml:2:/u,
+    );
+  });
+
   it("check is content with the file that is there, and with the bundled example where there is none", async () => {
     expect((await run(["check"])).stdout).toContain(join(system.directory, "branchward.yaml"));
     const elsewhere = await mkdtemp(join(system.directory, "empty-"));

@@ -109,6 +109,11 @@ describe("a policy", () => {
       expect(emptying.stdout).toContain("group:nobody is bound to no group");
       const json = await run("emptying.yaml", EMPTYING, "--json");
       expect(policyPlanDocument.parse(JSON.parse(json.stdout))).toMatchObject({ held: true, changed: true });
+      const braced = await run("braced.yaml", policyOf(rule("**", PUSH), rule("{a,b}", PUSH)));
+      expect(braced.code).toBe(0);
+      expect(braced.stdout).toMatch(
+        /^Warnings:\n {2}braced\.yaml:\d+:\d+ warning: policy\[1\]\.branches\[0\]: .*"a", "b"/mu,
+      );
       const broken = await run("broken.yaml", "policy: 7");
       expect(broken).toMatchObject({ code: 78, stdout: "" });
       expect(broken.stderr).toMatch(/broken\.yaml:\d+:\d+ policy: must be a list/u);
@@ -174,6 +179,12 @@ describe("a policy", () => {
     const active = await activate(FIRST);
     expect([active.code, proposedVersion.parse(JSON.parse(active.stdout)).state]).toEqual([0, "active"]);
     await system.branches.expectHolders(main, { push: ["alice", "bob"] });
+    const warned = await activate(policyOf(rule("**", PUSH), rule("refs/heads/x", PUSH)));
+    expect(proposedVersion.parse(JSON.parse(warned.stdout))).toMatchObject({
+      state: "active",
+      warnings: [{ path: "policy[1].branches[0]" }],
+    });
+    expect((await activate(FIRST)).code).toBe(0);
     const held = await activate(EMPTYING);
     const { state, version } = proposedVersion.parse(JSON.parse(held.stdout));
     expect([held.code, state]).toEqual([1, "held"]);

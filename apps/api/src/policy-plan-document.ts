@@ -1,9 +1,9 @@
 /** A policy's plan as it is told: users by name, and written piece by piece, since it may be long. */
-import type { EntitlementChange, RuleReason, ScopeChange, UserId } from "@branchward/core";
+import type { EntitlementChange, Problem, RuleReason, ScopeChange, UserId } from "@branchward/core";
 import { type MadePolicyPlan, summarizePlan } from "@branchward/store";
 
 /** The JSON text of a `policyPlanDocument`, in pieces. */
-export function* writePlanDocument(made: MadePolicyPlan): Generator<string> {
+export function* writePlanDocument(made: MadePolicyPlan, warnings: readonly Problem[]): Generator<string> {
   const { plan, digest, base, bindings, unknownUsers, unknownAttributes, unusedEndpoints } = made;
   const summary = summarizePlan(made);
   const head = {
@@ -17,6 +17,7 @@ export function* writePlanDocument(made: MadePolicyPlan): Generator<string> {
     unknownAttributes,
     unusedEndpoints,
     idleRules: plan.idleRules,
+    warnings,
   };
   yield `${JSON.stringify(head).slice(0, -1)},"changes":[`;
   const nameOf = (id: UserId): string => made.facts.users.byId.get(id)?.userName ?? id;

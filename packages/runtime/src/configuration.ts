@@ -5,6 +5,8 @@ export interface LoadedConfiguration {
   readonly configuration: Configuration;
   /** The file's text as validated: what a policy version keeps. */
   readonly text: string;
+  /** What it says that can have no effect. */
+  readonly warnings: readonly Problem[];
 }
 
 /**
@@ -13,8 +15,8 @@ export interface LoadedConfiguration {
  */
 export async function loadConfiguration(file: string, shownAs: string = file): Promise<LoadedConfiguration> {
   const text = await readConfigurationText(file);
-  const parsed = parseConfiguration(text, shownAs);
-  if ("configuration" in parsed) return { configuration: parsed.configuration, text };
+  const parsed = parseConfiguration(text, shownAs, { now: new Date() });
+  if ("configuration" in parsed) return { ...parsed, text };
   throw new ConfigurationError(formatProblems(parsed.problems), { details: { problems: parsed.problems } });
 }
 
@@ -33,10 +35,14 @@ export async function readConfigurationText(file: string): Promise<string> {
 
 /** One line per problem: `file:line:column path: message`. */
 export function formatProblems(problems: readonly Problem[]): string {
-  return problems
-    .map(
-      ({ file, line, column, path, message }) =>
-        `${file}:${line}:${column} ${path === "" ? "" : `${path}: `}${message}`,
-    )
-    .join("\n");
+  return problems.map((each) => formatProblem(each, "")).join("\n");
+}
+
+/** One line per warning: `file:line:column warning: path: message`. */
+export function formatWarnings(warnings: readonly Problem[]): readonly string[] {
+  return warnings.map((each) => formatProblem(each, "warning: "));
+}
+
+function formatProblem({ file, line, column, path, message }: Problem, mark: string): string {
+  return `${file}:${line}:${column} ${mark}${path === "" ? "" : `${path}: `}${message}`;
 }

@@ -14,7 +14,13 @@ export { createKoaApp } from "./http/koa-app.ts";
 export { listen, type Listener } from "./http/listen.ts";
 export { createProblem, HttpError, isDatabaseAway, type Problem } from "./http/problem.ts";
 export { answer, defineRoute, listStatuses, mountRoutes, type Responses, type Route } from "./http/routes.ts";
-export { formatProblems, type LoadedConfiguration, loadConfiguration, readConfigurationText } from "./configuration.ts";
+export {
+  formatProblems,
+  formatWarnings,
+  type LoadedConfiguration,
+  loadConfiguration,
+  readConfigurationText,
+} from "./configuration.ts";
 export { type Environment, ENVIRONMENT_VARIABLES, parseEnvironment } from "./environment.ts";
 export { createLogger, type Logger } from "./logging.ts";
 export { resolveSecrets } from "./secrets.ts";

@@ -6,7 +6,7 @@ import {
   MAX_CONFIGURATION_BYTES,
   NotFoundError,
   parsePolicy,
-  type Policy,
+  type Problem,
 } from "@branchward/core";
 import {
   approveVersionBody,
@@ -129,16 +129,17 @@ function planRoute({ db, endpoints }: PolicyDeps): Route {
     },
     async handle({ body: { text, file } }) {
       requireSize(text);
-      const made = await makePolicyPlan(db, { policy: readPolicy(text, file), endpoints });
-      return answer(200, Readable.from(writePlanDocument(made)));
+      const { policy, warnings } = readPolicy(text, file);
+      const made = await makePolicyPlan(db, { policy, endpoints });
+      return answer(200, Readable.from(writePlanDocument(made, warnings)));
     },
   });
 }
 
 /** @throws {InvalidInputError} `invalid_policy` with every problem */
-function readPolicy(text: string, file: string): Policy {
-  const parsed = parsePolicy(text, file);
-  if ("policy" in parsed) return parsed.policy;
+function readPolicy(text: string, file: string) {
+  const parsed = parsePolicy(text, file, { now: new Date() });
+  if ("policy" in parsed) return parsed;
   throw brokenPolicy(parsed.problems);
 }
 
@@ -173,7 +174,7 @@ function proposeRoute(deps: PolicyDeps): Route {
       const outcome = await proposePolicy(deps.db, deps.endpoints, { ...body, author, origin: "api" });
       if (outcome.version === undefined) throw brokenPolicy(outcome.problems);
       deps.followUp.reconcile(outcome.woken);
-      return tellOutcome(outcome.state, outcome.version);
+      return tellOutcome(outcome.state, outcome.version, outcome.warnings);
     },
   });
 }
@@ -222,8 +223,8 @@ function rejectRoute({ db }: PolicyDeps): Route {
   });
 }
 
-function tellOutcome(state: ProposalOutcome["state"], version: PolicyVersion) {
-  const body = { version: toItem(version), plan: toSummary(version) };
+function tellOutcome(state: ProposalOutcome["state"], version: PolicyVersion, warnings: readonly Problem[] = []) {
+  const body = { version: toItem(version), plan: toSummary(version), warnings: [...warnings] };
   return state === "held"
     ? answer(202, { ...body, state: "held" as const })
     : answer(200, { ...body, state: state === "unchanged" ? ("unchanged" as const) : ("active" as const) });

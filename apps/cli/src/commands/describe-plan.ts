@@ -1,5 +1,6 @@
 /** A policy's plan for people: each different change once, bounded, with what is left out counted. */
 import type { PolicyPlanDocument } from "@branchward/core/api";
+import { formatWarnings } from "@branchward/runtime";
 
 type Change = PolicyPlanDocument["changes"][number];
 type EntitlementChange = Change["entitlements"][number];
@@ -77,6 +78,7 @@ function describeRemarks(plan: PolicyPlanDocument, limit: number): readonly stri
   const remarks = [...bindings, ...users, ...attributes, ...endpoints, ...idle];
   const held = plan.summary.holds.map(({ message }) => message);
   return [
+    ...section("Warnings", formatWarnings(plan.warnings), limit),
     ...section("Remarks", remarks, limit),
     ...section(`Needs approval before it is in force (digest ${plan.digest})`, held, limit),
   ];

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { toOneLine } from "@branchward/core/one-line";
 import { findingItem, page, readyz } from "@branchward/core/api";
-import { loadConfiguration, parseEnvironment } from "@branchward/runtime";
+import { formatWarnings, loadConfiguration, parseEnvironment } from "@branchward/runtime";
 import { connectDatabase, listPendingMigrations } from "@branchward/store";
 import { openQueueBackend } from "@branchward/queue";
 import pc from "picocolors";
@@ -87,8 +87,14 @@ async function checkProgram(program: string, packageName: string, loss: string):
 async function checkConfiguration(context: CommandContext, { config }: DoctorOptions): Promise<Check> {
   const file = await findConfigurationFile(context, config);
   try {
-    await loadConfiguration(file, showFile(context, file));
-    return ok("configuration", `${showFile(context, file)} is valid`);
+    const { warnings } = await loadConfiguration(file, showFile(context, file));
+    if (warnings.length === 0) return ok("configuration", `${showFile(context, file)} is valid`);
+    return {
+      code: "configuration",
+      state: "warning",
+      seen: [`${showFile(context, file)} is valid, with warnings`, ...formatWarnings(warnings)].join("\n"),
+      fix: null,
+    };
   } catch (error) {
     return {
       code: "configuration",

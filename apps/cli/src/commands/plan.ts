@@ -1,6 +1,6 @@
 import { ConfigurationError, parsePolicy } from "@branchward/core";
 import { type PolicyPlanDocument, policyPlanDocument, proposedVersion } from "@branchward/core/api";
-import { formatProblems, readConfigurationText } from "@branchward/runtime";
+import { formatProblems, formatWarnings, readConfigurationText } from "@branchward/runtime";
 import { type ApiClient, connectApi, type ConnectionOptions, detailOf } from "../api-client.ts";
 import { findConfigurationFile, showFile } from "../configuration-file.ts";
 import { CommandError, type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
@@ -61,7 +61,8 @@ async function activate(context: CommandContext, { api, json }: Asked, policy: P
   if (!parsed.success) {
     throw new CommandError(answer.status >= 500 ? EXIT.unreachable : EXIT.usage, detailOf(answer));
   }
-  const { state, version } = parsed.data;
+  const { state, version, warnings } = parsed.data;
+  if (json !== true) for (const line of formatWarnings(warnings)) writeLine(context.stderr, line);
   if (json === true) writeJson(context, parsed.data);
   else if (state === "held") {
     writeLine(context.stdout, `version ${version.id} waits for approval: ${version.reason ?? ""}`);

@@ -27,8 +27,10 @@ export async function proposeFile(
   { db, queues, endpoints, log }: PolicyFileDeps,
   { file, text }: Pick<PolicyFile, "file" | "text">,
 ): Promise<void> {
-  const { state, version, woken } = await proposePolicy(db, endpoints, { text, file, author: "file", origin: "file" });
+  const proposed = { text, file, author: "file", origin: "file" } as const;
+  const { state, version, woken, warnings } = await proposePolicy(db, endpoints, proposed);
   log.info({ state, version: version?.id, scopes: woken.length }, "policy proposed by file");
+  if (warnings.length > 0) log.warn({ file, warnings }, "the policy says what can have no effect");
   for (const scope of woken) {
     await queues.enqueueReconcile({ scopeId: scope.id, endpoint: scope.endpoint, lane: "event" });
   }

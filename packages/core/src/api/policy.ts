@@ -52,6 +52,11 @@ export type PolicyPlanSummary = z.output<typeof policyPlanSummary>;
 
 export const policyVersionDetails = policyDetails.extend({ plan: policyPlanSummary.nullable() });
 
+/** What a valid policy says that can have no effect: patterns that match no branch, grants that give nobody anything. */
+const policyWarnings = z.array(
+  z.object({ file: z.string(), line: z.int(), column: z.int(), path: z.string(), message: z.string() }),
+);
+
 const rulePlace = z.object({ rule: z.string(), file: z.string(), line: z.int() });
 /** A rule, and the way by which it reaches the users. */
 const ruleReason = rulePlace.extend({ reference: z.string(), path: z.array(z.string()) });
@@ -114,6 +119,7 @@ export const policyPlanDocument = z
     unusedEndpoints: z.array(z.string()),
     /** Rules that match no live branch. */
     idleRules: z.array(rulePlace),
+    warnings: policyWarnings,
     /** Each different change once, with every scope in which it happens. */
     changes: z.array(
       z.object({
@@ -148,5 +154,6 @@ export const proposedVersion = z.object({
   state: z.enum(["active", "held", "unchanged"]),
   version: policyVersionItem,
   plan: policyPlanSummary.nullable(),
+  warnings: policyWarnings,
 });
 export type ProposedVersion = z.output<typeof proposedVersion>;

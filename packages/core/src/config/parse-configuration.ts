@@ -20,18 +20,30 @@ import { readYaml, type Problem, type ReadOptions } from "./yaml-source.ts";
 
 const dayMs = 86_400_000;
 
-/** Every problem of the file at once, sorted by line, or the configuration with defaults filled in. */
+/**
+ * Every problem of the file at once, sorted by line, or the configuration with defaults filled in, and what it says that
+ * can have no effect.
+ */
 export function parseConfiguration(
   text: string,
   file: string,
   options: ReadOptions = {},
-): { readonly configuration: Configuration } | { readonly problems: readonly Problem[] } {
+): (Warned & { readonly configuration: Configuration }) | { readonly problems: readonly Problem[] } {
   const yaml = readYaml(text, file, options);
   if ("problems" in yaml) return yaml;
-  const reader = createReader(yaml.source, file);
+  const reader = createReader(yaml.source, file, options.now);
   const configuration = readConfiguration(reader, { value: yaml.source.value, path: [] });
-  if (reader.problems.length === 0) return { configuration };
-  return { problems: reader.problems.toSorted((a, b) => a.line - b.line || a.column - b.column) };
+  if (reader.problems.length === 0) return { configuration, warnings: toSorted(reader.warnings) };
+  return { problems: toSorted(reader.problems) };
+}
+
+function toSorted(problems: readonly Problem[]): readonly Problem[] {
+  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+}
+
+interface Warned {
+  /** Sorted by line; the file counts all the same. */
+  readonly warnings: readonly Problem[];
 }
 
 /** The policy part alone; the file is judged whole all the same (rule B1). */
@@ -39,9 +51,10 @@ export function parsePolicy(
   text: string,
   file: string,
   options: ReadOptions = {},
-): { readonly policy: Policy } | { readonly problems: readonly Problem[] } {
+): (Warned & { readonly policy: Policy }) | { readonly problems: readonly Problem[] } {
   const parsed = parseConfiguration(text, file, options);
-  return "problems" in parsed ? parsed : { policy: parsed.configuration.policy };
+  if ("problems" in parsed) return parsed;
+  return { policy: parsed.configuration.policy, warnings: parsed.warnings };
 }
 
 function readConfiguration(reader: Reader, root: Node): Configuration {

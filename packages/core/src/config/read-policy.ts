@@ -1,11 +1,15 @@
 /** The part of the configuration that says who may do what. */
 import { z } from "zod";
+import type { Pattern } from "../policy/pattern.ts";
 import type { Bot, Deny, Exclusive, Grant, Guards, Place, Policy, PolicyRule } from "../policy/types.ts";
 import { foldName } from "../fold-name.ts";
 import { formatDuration } from "../duration.ts";
 import * as field from "./fields.ts";
 import { childOf, formatPath, quote, type Node, type Reader } from "./reader.ts";
 import { suggest } from "./suggest.ts";
+import { warnOfGrant, warnOfPatterns } from "./warn-policy.ts";
+
+type Patterns = readonly Pattern[] | undefined;
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -15,6 +19,7 @@ export interface PolicyContext {
   /** Names as written, also those of faulty endpoints and bots: they must not cause a second problem. */
   readonly endpoints: readonly string[];
   readonly bots: readonly string[];
+  readonly ceilings: readonly Bot[];
   readonly maxCheckoutMs: number;
 }
 
@@ -37,7 +42,7 @@ export function readPolicy(
   },
 ): Policy {
   const bots = reader.readItems(childOf(root, "bots")).map((node) => readBot(reader, node));
-  const context: PolicyContext = { ...given, bots: bots.map((bot) => foldName(bot.userName)) };
+  const context: PolicyContext = { ...given, bots: bots.map((bot) => foldName(bot.userName)), ceilings: bots };
   reportTwins(reader, childOf(root, "bots"), "user", foldName);
   return {
     rules: reader.readItems(childOf(root, "policy")).map((node) => readRule(reader, node, context)),
@@ -56,13 +61,19 @@ function readRule(reader: Reader, node: Node, context: PolicyContext): PolicyRul
     deny: z.unknown(),
     exclusive: field.listOf(field.entitlement).min(2, { error: "must name at least two" }).optional(),
   });
-  const grants = reader.readItems(childOf(node, "grants")).map((grant) => readGrant(reader, grant, context));
+  const grantNodes = reader.readItems(childOf(node, "grants"));
+  const grants = grantNodes.map((grant) => readGrant(reader, grant, context));
   const deny = reader.readItems(childOf(node, "deny")).map((each) => readDeny(reader, each, context));
   const exclusiveNode = childOf(node, "exclusive");
   const exclusive: Exclusive | null =
     fields.exclusive === undefined ? null : { ...placeOf(reader, exclusiveNode), entitlements: fields.exclusive };
   if (grants.length + deny.length === 0 && exclusiveNode.value === undefined) {
     reader.report(node.path, "says nothing: a rule has grants, deny or exclusive");
+  }
+  warnOfPlaces(reader, node, fields);
+  for (const [index, grantNode] of grantNodes.entries()) {
+    const grant = grants[index];
+    if (grant !== undefined) warnOfGrant(reader, grantNode, { grant, denies: deny, bots: context.ceilings });
   }
   return {
     ...placeOf(reader, node),
@@ -159,6 +170,7 @@ function readBot(reader: Reader, node: Node): Bot {
     repositories: field.listOf(field.fixedPattern).optional(),
     hours: field.hours.optional(),
   });
+  warnOfPlaces(reader, ceilingNode, ceiling);
   return {
     ...place,
     userName,
@@ -167,6 +179,15 @@ function readBot(reader: Reader, node: Node): Bot {
     branches: ceiling.branches ?? [],
     hours: ceiling.hours ?? null,
   };
+}
+
+function warnOfPlaces(
+  reader: Reader,
+  node: Node,
+  { repositories = [], branches = [] }: { readonly repositories?: Patterns; readonly branches?: Patterns },
+): void {
+  warnOfPatterns(reader, childOf(node, "repositories"), { kind: "repository", patterns: repositories });
+  warnOfPatterns(reader, childOf(node, "branches"), { kind: "branch", patterns: branches });
 }
 
 function readGuards(reader: Reader, node: Node): Guards {

@@ -15,8 +15,13 @@ type Fields<S extends Shape> = { readonly [K in keyof S]: z.output<S[K]> | undef
 
 export interface Reader {
   readonly file: string;
+  /** By what time dates are past; undefined where nobody asks. */
+  readonly now: Date | undefined;
   readonly problems: readonly Problem[];
+  /** What is valid and can have no effect. */
+  readonly warnings: readonly Problem[];
   report(path: Path, message: string): void;
+  warn(path: Path, message: string): void;
   lineOf(node: Node): number;
   /** The fields of a mapping; anything that the shape does not name is a problem. */
   readFields<S extends Shape>(node: Node, shape: S): Fields<S>;
@@ -24,8 +29,9 @@ export interface Reader {
   readItems(node: Node): readonly Node[];
 }
 
-export function createReader(source: YamlSource, file: string): Reader {
+export function createReader(source: YamlSource, file: string, now?: Date): Reader {
   const problems: Problem[] = [];
+  const warnings: Problem[] = [];
   const add = (path: Path, message: string, part: "key" | "value") => {
     if (problems.length === maxProblems)
       problems.push({ file, line: 1, column: 1, path: "", message: "there are further problems" });
@@ -33,6 +39,11 @@ export function createReader(source: YamlSource, file: string): Reader {
       problems.push({ file, ...source.placeOf(path, part), path: formatPath(path), message });
   };
   const report = (path: Path, message: string) => add(path, message, "value");
+
+  function warn(path: Path, message: string): void {
+    if (warnings.length < maxProblems)
+      warnings.push({ file, ...source.placeOf(path), path: formatPath(path), message });
+  }
 
   function readFields<S extends Shape>(node: Node, shape: S): Fields<S> {
     const isReadable = isRecord(node.value);
@@ -63,7 +74,8 @@ export function createReader(source: YamlSource, file: string): Reader {
     return node.value.map((value: unknown, index) => ({ value, path: [...node.path, index] }));
   }
 
-  return { file, problems, report, readFields, readItems, lineOf: (node) => source.placeOf(node.path).line };
+  const lineOf = (node: Node) => source.placeOf(node.path).line;
+  return { file, now, problems, warnings, report, warn, readFields, readItems, lineOf };
 }
 
 /** A field of a mapping as a node of its own; undefined where it is absent. */

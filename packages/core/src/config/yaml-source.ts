@@ -36,6 +36,8 @@ const told = new Map([
 export interface ReadOptions {
   /** True for what the record has taken already: it is read as it was then, whatever has been refused since. */
   readonly isStored?: boolean;
+  /** By what time dates are past, which becomes a warning; left out, none is looked at. */
+  readonly now?: Date;
 }
 
 /** Reads one YAML 1.2 document: all its syntax problems, or its value. */

@@ -93,6 +93,21 @@ describe("a proposed policy (rule B1)", () => {
     expect(await findings()).toEqual([]);
   });
 
+  it("of a file that says what can have no effect is in force all the same, with a finding until it is mended", async () => {
+    const { state, warnings } = await propose(policyOf('"group:managers"', "refs/heads/**"));
+    expect(state).toBe("active");
+    expect(warnings).toMatchObject([{ line: 1, message: expect.stringContaining('write "**"') }]);
+    const [finding] = await listFindings(context.database.db, 10);
+    expect(finding).toMatchObject({ kind: "policy-warning", subject: "branchward.yaml", severity: "warning" });
+    expect(finding?.message).toMatch(/^branchward\.yaml:1 policy\[0\]\.branches\[0\]: .*branchward check/u);
+    await propose(MANAGERS);
+    expect(await findings()).toEqual([]);
+    const past = MANAGERS.replace("entitlement: push,", "entitlement: push, until: 2020-01-01,");
+    expect((await byApi(past)).warnings).toMatchObject([{ message: expect.stringContaining("is past") }]);
+    // The file says nothing of the kind.
+    expect(await findings()).not.toContain("policy-warning branchward.yaml");
+  });
+
   it("is held where it would empty a group, and in force once another approves the plan as it was shown", async () => {
     await propose(MANAGERS);
     const { db } = context.database;

@@ -7,6 +7,7 @@ import type { Database, Queryable } from "../connection/database.ts";
 import { raiseFinding, resolveFinding, resolveOtherFindings } from "../scopes/findings.ts";
 import { lockPolicy, withPolicyLead } from "../locks.ts";
 import { notify } from "../connection/notifications.ts";
+import { readClock } from "../access/access-facts.ts";
 import { bindReferences } from "./policy-bindings.ts";
 import { digestPolicy, type MadePolicyPlan, makePolicyPlan } from "../policy-plan/make-policy-plan.ts";
 import { summarizePlan } from "../policy-plan/summarize-plan.ts";
@@ -44,6 +45,12 @@ export interface ProposalOutcome {
   readonly woken: readonly RequestedScope[];
 }
 
+/** What became of a text that was proposed. */
+export interface Proposal extends ProposalOutcome {
+  /** What it says that can have no effect; the version counts all the same. */
+  readonly warnings: readonly Problem[];
+}
+
 const quiet = { problems: [], woken: [] } as const;
 
 /** Proposes a policy: plans it against the version in force, and activates it unless it needs approval. */
@@ -51,17 +58,30 @@ export async function proposePolicy(
   db: Database,
   endpoints: readonly string[],
   proposed: ProposedPolicy,
-): Promise<ProposalOutcome> {
-  const parsed = parsePolicy(proposed.text, proposed.file);
-  return withPolicyLead(db, async () => {
+): Promise<Proposal> {
+  const parsed = parsePolicy(proposed.text, proposed.file, { now: await readClock(db) });
+  const outcome = await withPolicyLead(db, async (): Promise<ProposalOutcome> => {
     if ("problems" in parsed) return reject(db, proposed, parsed.problems);
     await resolveFinding(db, "policy-broken", proposed.file);
+    if (proposed.origin === "file") await noteWarnings(db, proposed.file, parsed.warnings);
     const { policy } = parsed;
     const digest = digestPolicy(policy);
     const known = await findKnown(db, proposed, digest);
     if (known !== undefined) return { state: "unchanged", version: known, ...quiet };
     const id = await insertProposedVersion(db, { ...proposed, digest });
     return leadVersion(db, { id, policy, endpoints, decide: "by-plan" });
+  });
+  return { ...outcome, warnings: "problems" in parsed ? [] : parsed.warnings };
+}
+
+/** What the file says that can have no effect stands as a finding, for who writes it may never run `branchward check`. */
+async function noteWarnings(db: Database, file: string, warnings: readonly Problem[]): Promise<void> {
+  if (warnings.length === 0) return resolveFinding(db, "policy-warning", file);
+  await raiseFinding(db, {
+    kind: "policy-warning",
+    subject: file,
+    severity: "warning",
+    message: `${tellProblems(warnings)}. branchward check tells each`,
   });
 }
 
