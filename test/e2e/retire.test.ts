@@ -1,7 +1,10 @@
 /** Giving an endpoint up (rule B8). */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { endpointList } from "@branchward/core/api";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { runCommand } from "../support/command-line.ts";
+import { openDashboard } from "../support/dashboard.ts";
 import { createGithubRepository, makeRevision } from "../support/deliveries.ts";
 import { type ScriptedEndpoint, startScriptedEndpoint } from "../support/scripted-endpoint.ts";
 import { addExamplePeople, EXAMPLE_POLICY, startTestSystem, type TestSystem } from "../support/system.ts";
@@ -79,6 +82,81 @@ endpoints:
     const { status } = await context.system.api.status({ repository, branch: "dev/one" });
     expect(status).toMatchObject({ state: "in_sync", endpoints: [{ endpoint: "directory" }] });
   });
+
+  it("is told as retired wherever somebody asks of a branch or of a policy, and as in use when that is taken back", async () => {
+    const { system } = context;
+    const tell = async (...args: readonly string[]) => {
+      const env = { BRANCHWARD_TOKEN: system.adminToken, BRANCHWARD_URL: system.url };
+      return (await runCommand(args, { cwd: system.directory, env })).stdout;
+    };
+    const plan = async () => tell("plan", "wider.yaml");
+    const configuration = await readFile(join(system.directory, "branchward.yaml"), "utf8");
+    const reader = `  - repositories: ["**"]\n    branches: ["dev/**"]\n    grants: [{ entitlement: merge, to: ["user:alice"] }]\n`;
+    await writeFile(join(system.directory, "wider.yaml"), configuration.replace("policy:\n", `policy:\n${reader}`));
+    expect(await plan()).toMatch(/^4 scopes of 2 branches would change: 4 gains/mu);
+    await retire();
+    expect(await plan()).toMatch(/^2 scopes of 2 branches would change: 2 gains/mu);
+    expect(await plan()).not.toContain("at foreign");
+    expect((await plan()).match(/foreign is retired: nothing is given or taken there/gu)).toHaveLength(1);
+    const { status } = await system.api.status({ repository, branch: "dev/one" });
+    expect(status).toMatchObject({
+      state: "in_sync",
+      governed: true,
+      retired: ["foreign"],
+      endpoints: [{ endpoint: "directory", verdict: "verified" }],
+    });
+    expect(await tell("status", repository, "dev/one")).toBe(
+      `${repository}:dev/one: in_sync: directory verified; foreign is retired\n`,
+    );
+    expect(await tell("explain", "alice", "push", repository, "dev/one")).toMatch(
+      /at foreign: retired, nothing is given there; not held there/u,
+    );
+    await expectBranchShown();
+    expect(await retire("--undo")).toMatchObject({ code: 0 });
+    await vi.waitFor(async () => {
+      const { status: again } = await system.api.status({ repository, branch: "dev/one" });
+      expect(again).toMatchObject({
+        state: "in_sync",
+        endpoints: [{ endpoint: "directory" }, { endpoint: "foreign", verdict: "verified" }],
+      });
+      expect(again).not.toHaveProperty("retired");
+    }, waiting);
+    expect(await plan()).toMatch(/^4 scopes of 2 branches/mu);
+  });
+
+  it("has the scopes of a policy that came into force meanwhile when that is taken back", async () => {
+    const { system } = context;
+    await retire();
+    const wider = `${EXAMPLE_POLICY}  - repositories: ["**"]\n    branches: ["topic/**"]\n    grants: [{ entitlement: push, to: ["group:engineering"] }]\n`;
+    const github = createGithubRepository(system.post, repository);
+    await github.push({ branch: "topic/late", after: makeRevision() });
+    await vi.waitFor(async () => {
+      const { status } = await system.api.status({ repository, branch: "topic/late" });
+      expect(status).toMatchObject({ state: "in_sync", governed: false });
+    }, waiting);
+    const configuration = await readFile(join(system.directory, "branchward.yaml"), "utf8");
+    await writeFile(join(system.directory, "branchward.yaml"), configuration.replace(EXAMPLE_POLICY, wider));
+    await vi.waitFor(async () => {
+      expect((await system.api.status({ repository, branch: "topic/late" })).status).toMatchObject({
+        state: "in_sync",
+        governed: true,
+        endpoints: [{ endpoint: "directory" }],
+      });
+    }, waiting);
+    await retire("--undo");
+    await vi.waitFor(async () => expect(await listGroups()).toContain(`${repository}:topic/late:push`), waiting);
+  });
+
+  async function expectBranchShown(): Promise<void> {
+    const { id } = await context.system.branches.find({ repository, branch: "dev/one" });
+    await using dashboard = await openDashboard(context.system);
+    await using visited = await dashboard.visitSignedIn(`/branches/${id}`);
+    const { page, faults } = visited;
+    await page.getByRole("button", { name: "foreign" }).click();
+    await page.getByText("foreign is retired: nothing is given there").waitFor();
+    expect(await page.getByRole("list", { name: "Holders" }).count()).toBe(0);
+    expect(faults).toEqual([]);
+  }
 
   it("gets no group any more while it is retired, and all of them when that is taken back", async () => {
     await retire();

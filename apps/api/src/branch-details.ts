@@ -10,6 +10,7 @@ import {
   listGroupBindings,
   listHolds,
   listIncarnationsOf,
+  listRetiredEndpoints,
   listScopesOf,
   listStandingCheckouts,
   listStrictNames,
@@ -34,6 +35,8 @@ type UserNames = ReadonlyMap<string, string>;
 /** One scope with what policy wants of it now; null while no policy version is in force. */
 interface DesiredScope {
   readonly scope: ScopeState;
+  /** True where the endpoint is retired: nothing is desired there (rule B8). */
+  readonly isRetired: boolean;
   readonly bindings: readonly GroupBinding[];
   readonly desired: Desired | null;
   /** Of what is desired, what nobody had when a group of the policy was lost: nobody is added then (rule B4). */
@@ -72,6 +75,10 @@ async function listDesiredScopes(
   branch: BranchRow,
 ): Promise<{ readonly scopes: readonly DesiredScope[]; readonly userNames: UserNames }> {
   const states = await listScopesOf(db, branch.id);
+  const retired = await listRetiredEndpoints(
+    db,
+    states.map(({ endpoint }) => endpoint),
+  );
   const active = await activePolicy.find(db);
   const strictNames = await listStrictNames(db, branch.id);
   const facts = active === undefined ? null : await loadAccessFacts(db, { policy: active.policy, branch, strictNames });
@@ -79,13 +86,15 @@ async function listDesiredScopes(
     states.map(async (scope) => {
       // A rename narrows at each endpoint until it is verified there (rule A5).
       const names = [branch.name, ...(await listStrictNames(db, branch.id, scope.endpoint))] as const;
-      const incarnation = facts && { ...facts.incarnation, id: branch.id, names };
+      const isRetired = retired.includes(scope.endpoint);
+      const state = isRetired ? "deleted" : branch.state;
+      const incarnation = facts && { ...facts.incarnation, id: branch.id, names, state };
       const desired =
         facts && incarnation && computeDesired({ ...facts, incarnation, endpoint: { name: scope.endpoint } });
       const isLost = (desired?.lostReferences.length ?? 0) > 0;
       const isWithheld = (entitlement: string, userId: UserId) =>
         isLost && !(facts?.held?.get(entitlement)?.has(userId) ?? false);
-      return { scope, bindings: await listGroupBindings(db, scope.id), desired, isWithheld };
+      return { scope, isRetired, bindings: await listGroupBindings(db, scope.id), desired, isWithheld };
     }),
   );
   const users = [...(facts?.users.byId.values() ?? [])];
@@ -126,11 +135,12 @@ function stateOf(scope: ScopeState) {
   return scope.reconciled >= scope.requested && scope.verdict !== null ? scope.verdict : ("pending" as const);
 }
 
-function toScope({ scope, bindings, desired, isWithheld }: DesiredScope, userNames: UserNames) {
+function toScope({ scope, isRetired, bindings, desired, isWithheld }: DesiredScope, userNames: UserNames) {
   const verdict = stateOf(scope);
   return {
     endpoint: scope.endpoint,
     verdict,
+    retired: isRetired,
     checkedAt: scope.verdictAt,
     dueAt: scope.dueAt,
     mismatches: [...scope.mismatches],

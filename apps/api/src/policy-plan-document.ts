@@ -4,7 +4,7 @@ import { type MadePolicyPlan, summarizePlan } from "@branchward/store";
 
 /** The JSON text of a `policyPlanDocument`, in pieces. */
 export function* writePlanDocument(made: MadePolicyPlan, warnings: readonly Problem[]): Generator<string> {
-  const { plan, digest, base, bindings, unknownUsers, unknownAttributes, unusedEndpoints } = made;
+  const { plan, digest, base, bindings, unknownUsers, unknownAttributes, unusedEndpoints, retiredEndpoints } = made;
   const summary = summarizePlan(made);
   const head = {
     digest,
@@ -16,6 +16,7 @@ export function* writePlanDocument(made: MadePolicyPlan, warnings: readonly Prob
     unknownUsers,
     unknownAttributes,
     unusedEndpoints,
+    retiredEndpoints,
     idleRules: plan.idleRules,
     warnings,
   };

@@ -132,6 +132,7 @@ export {
 export {
   countGroupsByEndpoint,
   findRetirementMode,
+  listRetiredEndpoints,
   listRetirements,
   retireEndpoint,
   type Retirement,

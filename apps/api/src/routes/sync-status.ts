@@ -19,13 +19,17 @@ export function createSyncStatusRoute(deps: StatusDeps): Route {
     },
     async handle({ query, signal }) {
       const { wait, ...question } = query;
-      const status = await waitForStatus(deps, question, { waitMs: wait ?? 0, signal });
-      return answer(toHttpStatus(status), { ...status, endpoints: [...status.endpoints] });
+      const { retired, ...status } = await waitForStatus(deps, question, { waitMs: wait ?? 0, signal });
+      return answer(toHttpStatus(status), {
+        ...status,
+        endpoints: [...status.endpoints],
+        ...(retired.length > 0 && { retired: [...retired] }),
+      });
     },
   });
 }
 
-function toHttpStatus({ state, conclusion }: StatusAnswer): 200 | 202 | 404 | 409 {
+function toHttpStatus({ state, conclusion }: Pick<StatusAnswer, "state" | "conclusion">): 200 | 202 | 404 | 409 {
   if (state === "unknown") return 404;
   if (conclusion === "waiting") return 202;
   return conclusion === "failure" ? 409 : 200;

@@ -8,6 +8,7 @@ import {
   type Database,
   findHead,
   listRepositoriesByName,
+  listRetiredEndpoints,
   listScopesOf,
   type Notifications,
   type Queryable,
@@ -42,6 +43,8 @@ export interface StatusAnswer extends Omit<Status, "state"> {
   readonly revision: string | null;
   readonly incarnation: string | null;
   readonly governed: boolean;
+  /** Endpoints at which policy would give the branch something, were they not retired (rule B8). */
+  readonly retired: readonly string[];
   /** The last sync of the branch, for a look behind the answer. */
   readonly sync: string | null;
 }
@@ -64,11 +67,18 @@ export async function findStatus(deps: FindStatusDeps, question: StatusQuestion)
   if (head === undefined && question.revision !== undefined) {
     return { answer: toUnknown(question, branch), pending: [] };
   }
+  const configured = [...deps.endpoints.keys()];
   const active = await deps.activePolicy.find(deps.db);
-  const given = active === undefined ? [] : scopesFor(active.policy, branch, [...deps.endpoints.keys()]);
-  const scopes = (await listScopesOf(deps.db, branch.id)).filter(
-    (scope) => branch.state === "deleted" || given.includes(scope.endpoint) || !isGone(scope),
-  );
+  const [allRetired, all] = await Promise.all([
+    listRetiredEndpoints(deps.db, configured),
+    listScopesOf(deps.db, branch.id),
+  ]);
+  const named = active === undefined ? [] : scopesFor(active.policy, branch, configured);
+  const retired = named.filter((endpoint) => allRetired.includes(endpoint));
+  const given = named.filter((endpoint) => !retired.includes(endpoint));
+  const isAnswering = (scope: ScopeState): boolean =>
+    branch.state === "deleted" ? !allRetired.includes(scope.endpoint) : given.includes(scope.endpoint);
+  const scopes = all.filter((scope) => isAnswering(scope) || !isGone(scope));
   const status = decideStatus({
     scopes,
     endpoints: deps.endpoints,
@@ -87,6 +97,7 @@ export async function findStatus(deps: FindStatusDeps, question: StatusQuestion)
     revision,
     incarnation: branch.id,
     governed: entitlement === undefined ? given.length > 0 : isNamed,
+    retired,
     sync: newestSync(scopes),
   };
   return { answer, pending: scopes.filter(({ requested, reconciled }) => requested > reconciled) };
@@ -98,7 +109,7 @@ async function findBaseOf(db: Queryable, question: StatusQuestion): Promise<Bran
   return base === undefined ? undefined : findBranchNamed(db, { ...question, branch: base });
 }
 
-/** Of a scope that policy gives no more: its groups are verified gone, and it says nothing of the branch (rule B8). */
+/** Of a scope that policy gives no more, or at a retired endpoint: its groups are verified gone, and it says nothing of the branch (rule B8). */
 function isGone({ verdict, requested, reconciled }: ScopeState): boolean {
   return verdict === "verified" && reconciled >= requested;
 }
@@ -120,6 +131,7 @@ function toUnknown(question: StatusQuestion, branch: BranchRow | null): StatusAn
     revision: question.revision ?? null,
     incarnation: branch?.id ?? null,
     governed: false,
+    retired: [],
     sync: null,
   };
 }

@@ -74,8 +74,12 @@ function describeRemarks(plan: PolicyPlanDocument, limit: number): readonly stri
   const endpoints = plan.unusedEndpoints.map(
     (name) => `${name} is no endpoint of the running Branchward: what is granted there alone waits for its next start`,
   );
+  const retired = plan.retiredEndpoints.map(
+    (name) =>
+      `${name} is retired: nothing is given or taken there, whatever the policy says, until branchward endpoints retire ${name} --undo`,
+  );
   const idle = plan.idleRules.map(({ rule, file, line }) => `${rule} (${file}:${line}) matches no live branch`);
-  const remarks = [...bindings, ...users, ...attributes, ...endpoints, ...idle];
+  const remarks = [...bindings, ...users, ...attributes, ...endpoints, ...retired, ...idle];
   const held = plan.summary.holds.map(({ message }) => message);
   return [
     ...section("Warnings", formatWarnings(plan.warnings), limit),

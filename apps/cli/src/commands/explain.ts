@@ -82,7 +82,8 @@ function describeEndpoint(endpoint: AccessEndpoint): string {
   return `  at ${endpoint.endpoint}: ${describeProof(endpoint)}; ${describeHeld(held)}${account}${kept}${left}${rest}`;
 }
 
-function describeProof({ verdict, verifiedAgeMs }: AccessEndpoint): string {
+function describeProof({ verdict, verifiedAgeMs, retired }: AccessEndpoint): string {
+  if (retired) return "retired, nothing is given there";
   if (verifiedAgeMs === null) return `${verdict ?? "pending"}, never verified`;
   const age = `${describeAge(verifiedAgeMs)} before`;
   return verdict === "verified" ? `verified ${age}` : `${verdict ?? "pending"}, last verified ${age}`;

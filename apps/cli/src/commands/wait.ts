@@ -53,7 +53,8 @@ function describe(status: SyncStatus): string {
   }
   const scopes = status.endpoints.map(({ endpoint, verdict }) => `${endpoint} ${verdict}`).join(", ");
   const governed = status.governed ? "" : " (nothing governs it)";
-  return `${name}: ${status.state}${governed}${scopes === "" ? "" : `: ${scopes}`}`;
+  const retired = (status.retired ?? []).map((endpoint) => `; ${endpoint} is retired`).join("");
+  return `${name}: ${status.state}${governed}${scopes === "" ? "" : `: ${scopes}`}${retired}`;
 }
 
 function toExitCode({ state, conclusion }: SyncStatus): number {

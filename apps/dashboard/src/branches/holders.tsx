@@ -36,15 +36,21 @@ export function Holders({ scopes }: { readonly scopes: readonly ScopeItem[] }) {
           />
         </div>
       )}
-      <ScopeHolders key={scope.endpoint} scope={scope} />
+      {scope.retired ? (
+        <p className="border-t border-line py-6 text-soft">
+          {scope.endpoint} is retired: nothing is given there, whatever the policy says.
+        </p>
+      ) : (
+        <ScopeHolders key={scope.endpoint} scope={scope} />
+      )}
     </Section>
   );
 }
 
-function ScopeState({ scope: { endpoint, verdict, checkedAt, sync } }: { readonly scope: ScopeItem }) {
+function ScopeState({ scope: { endpoint, verdict, retired, checkedAt, sync } }: { readonly scope: ScopeItem }) {
   return (
     <span className="inline-flex flex-wrap items-center gap-x-3">
-      <Verdict of={verdict} />
+      {retired && verdict === "verified" ? <span>retired</span> : <Verdict of={verdict} />}
       <span>at {endpoint}</span>
       {checkedAt !== null && <When at={checkedAt} />}
       {sync !== null && (

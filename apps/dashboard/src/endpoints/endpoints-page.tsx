@@ -47,7 +47,7 @@ function Endpoint({ endpoint }: { readonly endpoint: EndpointItem }) {
       </div>
       <div className="min-w-0">
         <Gate endpoint={endpoint} />
-        <Standings endpoint={endpoint} />
+        {endpoint.retirement?.groups === 0 ? null : <Standings endpoint={endpoint} />}
         <Latest endpoint={endpoint} />
         {type === "scim" && <Capabilities probe={endpoint.probe} />}
       </div>

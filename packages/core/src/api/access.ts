@@ -62,6 +62,8 @@ const accessEndpoint = z.object({
   notAdded: z.string().nullable(),
   /** What the user's account there is known as, where accounts are looked for; only a linked one can hold anything. */
   account: accountState.nullable(),
+  /** True where the endpoint was retired by then: nothing is given there, whatever policy says. */
+  retired: z.boolean(),
   /** The hold that suspends repair there; null where none stands. */
   hold: z.object({ id: z.string(), until: timestamp, madeBy: z.string(), reason: z.string() }).nullable(),
   /** What the ledger has of the user there; null where nothing. */

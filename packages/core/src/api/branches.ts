@@ -72,6 +72,8 @@ export const scopeItem = z
   .object({
     endpoint: z.string(),
     verdict: scopeVerdict,
+    /** True where the endpoint is retired: nothing ought to be held there, and `verified` says that nothing of ours is. */
+    retired: z.boolean(),
     checkedAt: timestamp.nullable(),
     dueAt: timestamp.nullable(),
     mismatches: z.array(z.unknown()),

@@ -117,6 +117,8 @@ export const policyPlanDocument = z
     unknownAttributes: z.array(z.string()),
     /** Endpoints that grants are limited to and that are not in use: they are from the next start on, if configured. */
     unusedEndpoints: z.array(z.string()),
+    /** Endpoints that grants are about and that are retired: nothing is given or taken there, whatever the policy says. */
+    retiredEndpoints: z.array(z.string()),
     /** Rules that match no live branch. */
     idleRules: z.array(rulePlace),
     warnings: policyWarnings,

@@ -50,6 +50,11 @@ export const syncStatus = z
         checkedAt: timestamp.nullable(),
       }),
     ),
+    /**
+     * Endpoints that are retired and at which policy would give the branch something; left out where there are none.
+     * `endpoints` has one until our groups there are gone.
+     */
+    retired: z.array(z.string()).optional(),
     /** The newest sync of the branch. */
     sync: z.uuid().nullable(),
   })

@@ -36,10 +36,12 @@ export function createTally(facts: PolicyPlanFacts): PlanTally {
   const shared = new Map<ScopeComparison, ChangeDraft>();
   const own = new Map<string, ChangeDraft>();
   const changed = { scopes: 0 };
+  const retired = new Set(facts.retired);
 
   function place(placement: Placement): void {
     const { branch, shared: comparison } = placement;
     touch(touched, placement);
+    if (retired.has(placement.endpoint)) return;
     const draft = shared.get(comparison) ?? createDraft(comparison.groups, comparison.deltas);
     shared.set(comparison, draft);
     const masked = listMasked(placement);

@@ -45,6 +45,19 @@ describe("the plan of a policy version", () => {
     });
   });
 
+  it("gives and takes nothing at a retired endpoint, whose scopes are made all the same for when that is taken back", () => {
+    const after = policyOfRules(rule("release/**", 'entitlement: read, to: ["user:carol"]'));
+    const both = { after, endpoints: ["directory", "hg"] };
+    const { scopes, gains, losses, groupsVanishing, touched, ...told } = plan({ ...both, retired: ["hg"] });
+    expect({ scopes, gains, losses, groupsVanishing }).toEqual({ scopes: 2, gains: 2, losses: 4, groupsVanishing: 2 });
+    expect(told.changes.flatMap((change) => change.scopes.map(({ endpoint }) => endpoint))).not.toContain("hg");
+    expect(told.holds.map(({ example }) => example).join()).not.toContain("at hg");
+    expect(touched).toEqual(plan(both).touched);
+    const alone = plan({ ...both, retired: ["directory", "hg"] });
+    expect(alone).toMatchObject({ scopes: 0, changes: [] });
+    expect(alone.holds.map(({ kind }) => kind)).not.toContain("entitlement-group");
+  });
+
   it("names what takes away: a deny, a ceiling, or nothing that grants any more", () => {
     const deny = `{ repositories: ["**"], branches: ["**"], deny: [{ entitlement: push, to: ["user:bob"] }] }`;
     const lossesOf = (after: string) =>

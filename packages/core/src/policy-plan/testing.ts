@@ -22,9 +22,11 @@ export interface PlanOptions {
   readonly bound?: FactsOptions["groups"];
   readonly branches: readonly (string | BranchOptions)[];
   readonly endpoints?: readonly string[];
+  readonly retired?: readonly string[];
 }
 
-export function planFactsOf({ before, after, groups = {}, bound = {}, endpoints }: PlanOptions): PolicyPlanFacts {
+export function planFactsOf(options: PlanOptions): PolicyPlanFacts {
+  const { before, after, groups = {}, bound = {}, endpoints, retired } = options;
   const { users, groups: known } = factsOf({ policy: after, groups: { ...groups, ...bound } });
   const sideOf = (text: string, names: readonly string[]): PolicySide => ({
     policy: policyOf(text),
@@ -35,6 +37,7 @@ export function planFactsOf({ before, after, groups = {}, bound = {}, endpoints 
     after: sideOf(after, Object.keys({ ...groups, ...bound })),
     users,
     endpoints: endpoints ?? ["directory"],
+    retired: retired ?? [],
     now: noon,
   };
 }

@@ -17,6 +17,8 @@ export interface PolicyPlanFacts {
   readonly users: DirectoryUsers;
   /** Names of all configured endpoints. */
   readonly endpoints: readonly string[];
+  /** Those of them that are retired: nothing is given or taken there, whatever policy says (rule B8). */
+  readonly retired: readonly string[];
   readonly now: Date;
 }
 
@@ -96,7 +98,10 @@ export interface PolicyHold {
 /** What a proposed version would do to every live branch. */
 export interface PolicyPlan {
   readonly branches: number;
-  /** Branches for which other rules, or the same with other groups, count; with the endpoints that then have groups. */
+  /**
+   * Branches for which other rules, or the same with other groups, count; with the endpoints that then have groups, or,
+   * retired ones, would have them if that were taken back.
+   */
   readonly touched: readonly { readonly incarnation: IncarnationId; readonly endpoints: readonly string[] }[];
   /** Scopes in which somebody or some group changes. */
   readonly scopes: number;

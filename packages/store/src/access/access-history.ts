@@ -163,6 +163,8 @@ export interface EndpointThen {
   readonly notAdded: string | null;
   /** What is known of the user's account there since before that moment; null where nothing, or another state then. */
   readonly account: AccountState | null;
+  /** True where the endpoint was given up by then and still is (rule B8). */
+  readonly retired: boolean;
   /** The hold on repair that then stood on the scope, the one that lasts longest. */
   readonly hold: StandingHold | null;
 }
@@ -186,9 +188,11 @@ export async function listEndpointsAt(
           and member ->> 0 = ${userId}
       ) as "notAdded",
       case when account.state_since <= ${at} then account.state end as account,
+      coalesce(stands.retired_at <= ${at}, false) as retired,
       hold.id as "holdId", hold.reason, hold.made_by as "madeBy", hold.until_at as until
     from scopes s
     join incarnations i on i.id = s.incarnation_id
+    left join endpoint_states stands on stands.endpoint = s.endpoint
     left join account_links account on account.endpoint = s.endpoint and account.user_id = ${userId}::uuid
     left join lateral (
       select verdict, finished_at from syncs

@@ -76,6 +76,18 @@ export async function findRetirementMode(db: Queryable, endpoint: string): Promi
   return row?.retirement ?? undefined;
 }
 
+/** The names of those of these endpoints that are retired, in their order. */
+export async function listRetiredEndpoints(db: Queryable, endpoints: readonly string[]): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("endpoint_states")
+    .select("endpoint")
+    .where("retirement", "is not", null)
+    .modifyEnd(prepared)
+    .execute();
+  const retired = new Set(rows.map(({ endpoint }) => endpoint));
+  return endpoints.filter((endpoint) => retired.has(endpoint));
+}
+
 /** Those of these endpoints that are retired. */
 export async function listRetirements(db: Queryable, endpoints: readonly string[]): Promise<readonly Retirement[]> {
   const { rows } = await sql<Retirement>`

@@ -4,6 +4,7 @@ import {
   findUserByName,
   foldName,
   type GroupResolution,
+  isGrantedAt,
   parsePrincipal,
   type Policy,
   type PolicyPlanFacts,
@@ -15,6 +16,7 @@ import { sql } from "kysely";
 import type { Queryable } from "../connection/database.ts";
 import { listFlattenedMembers, listGroupsByName } from "../directory/read.ts";
 import { readClock } from "../access/access-facts.ts";
+import { listRetiredEndpoints } from "../endpoints/endpoint-retirements.ts";
 import { listPolicyBindings, resolveReferences } from "../policy/policy-bindings.ts";
 
 const ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -34,8 +36,10 @@ export interface PlanDirectory {
   readonly unknownUsers: readonly string[];
   /** Attributes in its patterns of which no user has a text (rule B5): they match nobody. */
   readonly unknownAttributes: readonly string[];
-  /** Endpoints that its grants are limited to and that are not in use. */
+  /** Endpoints that its grants are limited to and that are not configured. */
   readonly unusedEndpoints: readonly string[];
+  /** Endpoints that its grants are about and that are retired: what they give is not given there. */
+  readonly retiredEndpoints: readonly string[];
 }
 
 export interface PlanQuestion {
@@ -58,18 +62,22 @@ export async function loadPlanDirectory(
   const groups = new Map([...known, ...fresh]);
   const users = toDirectoryUsers(await listReachedUsers(trx, { groups, names, attributes }));
   const named = policyReferences(after);
+  const retired = await listRetiredEndpoints(trx, endpoints);
+  const grants = after.rules.flatMap((rule) => rule.grants);
   return {
     facts: {
       before: before === null ? null : { policy: before, groups: known },
       after: { policy: after, groups },
       users,
       endpoints,
+      retired,
       now: await readClock(trx),
     },
     bindings,
     unknownUsers: named.userNames.filter((name) => findUserByName(users, name) === undefined),
     unknownAttributes: await listUnknownAttributes(trx, named.attributes),
     unusedEndpoints: named.endpoints.filter((endpoint) => !endpoints.includes(endpoint)),
+    retiredEndpoints: retired.filter((endpoint) => grants.some((grant) => isGrantedAt(grant, endpoint))),
   };
 }
 
