@@ -105,6 +105,18 @@ describe("the command line", () => {
     expect(stdout).toMatch(new RegExp(`: unknown: nobody told of this ${what}\n$`, "u"));
   });
 
+  it("wait and status name the next step where a branch is not in sync, and --json nothing beside the answer", async () => {
+    for (const command of ["wait", "status"]) {
+      const [answer, next = "", ...rest] = (await run([command, REPOSITORY, "broken/1"])).stdout.split("\n");
+      expect([answer, rest]).toEqual([expect.stringMatching(/^acme\/web:broken\/1: failed/u), [""]]);
+      const [, words = ""] = /^ {2}see what failed: branchward (.+?)(?:, then|;)/u.exec(next) ?? [];
+      expect(await run(words.split(" "))).toMatchObject({ code: 0, stdout: expect.stringContaining("failed") });
+    }
+    const { stdout } = await run(["status", REPOSITORY, "broken/1", "--json"]);
+    expect(JSON.parse(stdout)).not.toHaveProperty("next");
+    expect((await run(["status", REPOSITORY, "main"])).stdout.split("\n")).toHaveLength(2);
+  });
+
   it("wait for a revision that is the head exits 0", async () => {
     expect((await run(["wait", REPOSITORY, "main", "--revision", head])).code).toBe(0);
   });

@@ -1,6 +1,7 @@
 import { parseDuration } from "@branchward/core";
 import { MAX_WAIT_MS, type SyncStatus, syncStatus } from "@branchward/core/api";
 import { type ApiClient, connectApi, type ConnectionOptions, detailOf } from "../api-client.ts";
+import { findNextStep } from "./next-step.ts";
 import { CommandError, type CommandContext, EXIT, writeJson, writeLine } from "../context.ts";
 
 export interface WaitOptions extends ConnectionOptions {
@@ -15,12 +16,17 @@ export interface WaitOptions extends ConnectionOptions {
 
 /** `branchward wait`: holds until the answer is one that a build can act on. */
 export async function wait(context: CommandContext, options: WaitOptions): Promise<number> {
-  const until = performance.now() + parseTimeout(options.timeout);
+  const timeoutMs = parseTimeout(options.timeout);
+  const until = performance.now() + timeoutMs;
   const api = await connectApi(context, options);
   let status = await ask(api, options, until);
   while (status.conclusion === "waiting" && performance.now() < until) status = await ask(api, options, until);
   if (options.json === true) writeJson(context, status);
-  else writeLine(context.stdout, describe(status));
+  else {
+    writeLine(context.stdout, describe(status));
+    const next = findNextStep(status, { isWaited: timeoutMs > 0, refType: options.refType });
+    if (next !== undefined) writeLine(context.stdout, `  ${next}`);
+  }
   return toExitCode(status);
 }
 
