@@ -73,7 +73,9 @@ endpoints:
     expect(await countMembers()).toBeGreaterThan(0);
     expect(await retire()).toMatchObject({ code: 0, stdout: expect.stringContaining("no group of ours any more") });
     expect(await listGroups()).toEqual([]);
-    expect((await run("list")).stdout).toMatch(/^foreign .* retired \S+ by admin: no group of ours is left$/mu);
+    expect((await run("list")).stdout).toMatch(
+      /^foreign {2}scim {2}\S+ {2}- {2}retired \S+ by admin: no group of ours is left$/mu,
+    );
     expect(await countLedger("retired")).toBeGreaterThan(0);
     const { id } = await context.system.branches.find({ repository, branch: "dev/one" });
     expect(await context.system.branches.holders(id)).toMatchObject({ push: ["alice", "bob"] });

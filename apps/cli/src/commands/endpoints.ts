@@ -25,7 +25,9 @@ function describeEndpoint(item: EndpointItem): string {
   const counts = Object.entries(scopes).flatMap(([verdict, count]) => (count === 0 ? [] : [`${count} ${verdict}`]));
   const calls = `${gate.limit ?? concurrency} of ${concurrency} calls at once`;
   const state = describeGate(gate) ?? (retirement === null ? calls : describeRetirement(retirement));
-  return [name, type, url ?? "-", counts.join(", ") || "no scopes", `${state}${describeTrouble(item)}`].join("  ");
+  // Verified is there that nothing of ours is left, which is said of all at once.
+  const standing = retirement?.groups === 0 ? "-" : counts.join(", ") || "no scopes";
+  return [name, type, url ?? "-", standing, `${state}${describeTrouble(item)}`].join("  ");
 }
 
 function describeRetirement({ at, by, groups }: NonNullable<EndpointItem["retirement"]>): string {

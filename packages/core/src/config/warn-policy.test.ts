@@ -64,7 +64,7 @@ describe("a pattern that can match nothing", () => {
 
   it("comes to an end with a hostile one", () => {
     const text = `${"{a,".repeat(300)}${"}".repeat(100)}`;
-    expect(warnPattern(text).length).toBeLessThanOrEqual(1);
+    expect(warnPattern(text)).toHaveLength(1);
     expect(warnPattern("{a,b}".repeat(200))).toHaveLength(1);
   });
 });
