@@ -53,7 +53,7 @@ const headsPrefix = "refs/heads/";
 function findPrefix({ text }: Pattern): string | undefined {
   if (text.startsWith(headsPrefix)) {
     const name = text.slice(headsPrefix.length);
-    return `branches are named without ${headsPrefix}, so that it matches none but one called ${quote(text)} itself: write ${quote(name)}`;
+    return `branches are named without ${headsPrefix}, so that it matches none but such as have it in their very name: write ${quote(name)}`;
   }
   if (!text.startsWith(refsPrefix)) return undefined;
   return "a pattern is about branches, which are named without refs/heads/; tags and other refs have no access to govern";
