@@ -215,6 +215,7 @@ export async function checkFinal(play: Play, lookedAt = -Infinity): Promise<void
     await checkLedger(play, endpoint);
   }
   await checkKept(play);
+  await checkFindings(play);
 }
 
 async function checkFinalAt(play: Play, endpoint: ModelEndpoint, lookedAt: number): Promise<void> {
@@ -271,4 +272,16 @@ async function checkKept(play: Play): Promise<void> {
   const kept = new Set(rows.map(({ id }) => id));
   const lost = play.acknowledged.filter((id) => !kept.has(id));
   if (lost.length > 0) part(play, `${lost.length} acknowledged deliveries are lost`);
+}
+
+/** Who reads that a revocation is outstanding can rely on it, as on its end. */
+async function checkFindings(play: Play): Promise<void> {
+  const { rows } = await play.system.pool.query<{ subject: string }>(
+    `select subject from findings where kind = 'revocation-outstanding' and resolved_at is null and not exists (
+       select from revocations where done_at is null and kind || ' ' || revocations.subject = findings.subject
+     )`,
+  );
+  const [stale] = rows;
+  if (stale !== undefined)
+    part(play, `at the end a finding says of ${stale.subject} that its revocation is outstanding`);
 }

@@ -77,6 +77,8 @@ async function tryScope(
 async function settle(db: Database, revocation: Revocation, outcome: RevocationOutcome): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
     const isDone = await settleRevocation(trx, revocation, outcome);
+    // A run that was overtaken, and cut off where it stood, knows less than the one that ended it.
+    if (isDone === undefined) return true;
     const subject = `${revocation.kind} ${revocation.subject}`;
     if (outcome.outstanding === 0) await resolveFinding(trx, "revocation-outstanding", subject);
     else {

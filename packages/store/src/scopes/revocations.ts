@@ -166,12 +166,15 @@ export interface RevocationOutcome {
   readonly retryMs: number;
 }
 
-/** Records how far a run came. Nothing outstanding ends it, unless it was asked for anew. @returns whether it is done. */
+/**
+ * Records how far a run came. Nothing outstanding ends it, unless it was asked for anew. @returns whether it is done;
+ * undefined where another run had ended it before
+ */
 export async function settleRevocation(
   trx: Queryable,
   revocation: Pick<Revocation, "id" | "requested">,
   { total, outstanding, lastError, retryMs }: RevocationOutcome,
-): Promise<boolean> {
+): Promise<boolean | undefined> {
   const { rows } = await sql<{ done: boolean }>`
     update revocations set
       attempts = attempts + 1,
@@ -182,5 +185,5 @@ export async function settleRevocation(
       done_at = case when ${outstanding} = 0 and requested = ${revocation.requested} then now() end
     where id = ${revocation.id} and done_at is null
     returning done_at is not null as done`.execute(trx);
-  return rows[0]?.done ?? true;
+  return rows[0]?.done;
 }
