@@ -183,6 +183,19 @@ describe("while Redis is away", () => {
     await expect.poll(reasons, { timeout: 20_000 }).toContain("recheck");
   });
 
+  it("and says nothing, deliveries are taken all the same, and processed once it speaks to whoever connects anew", async () => {
+    const github = createGithubRepository(system.post, "acme/silent");
+    gate.fallSilent();
+    const branches = Array.from({ length: 10 }, (_, index) => `dev/b${index}`);
+    for (const branch of branches) await github.push({ branch, after: makeRevision() });
+    const { status, body } = await system.api.request("/readyz");
+    expect(status).toBe(503);
+    expect(body).toMatchObject({ checks: { database: { ok: true }, queue: { ok: false } } });
+    await gate.open();
+    for (const branch of branches) expect(await inSync(system, github, branch)).toBe("in_sync");
+    await expect.poll(async () => (await system.api.request("/readyz")).status, { timeout: 20_000 }).toBe(200);
+  }, 90_000);
+
   it("and has lost everything when it comes back, nothing is lost", async () => {
     const github = createGithubRepository(system.post, "acme/wiped");
     await gate.shut();

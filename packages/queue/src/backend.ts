@@ -1,7 +1,9 @@
 /** Which datastore BullMQ stands on: Redis through ioredis, or PostgreSQL. Nothing else of the product knows. */
 import {
+  type BackendFactory,
   createPostgresBackend,
   createRedisBackend,
+  type IQueueBackend,
   type PostgresConnectionOptions,
   type Processor,
   type Queue,
@@ -9,9 +11,10 @@ import {
   withBackend,
   type WorkerOptions,
 } from "bullmq";
-import { Cluster, Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import pg from "pg";
 import { createGuardedConnections } from "./guarded-connections.ts";
+import { connectRedis, redisPrefix } from "./redis-connection.ts";
 
 export type BackendTarget =
   | { readonly kind: "redis"; readonly url: string }
@@ -26,8 +29,11 @@ export interface WorkerHandle {
 
 export type WorkerSettings = Pick<
   WorkerOptions,
-  "concurrency" | "lockDuration" | "stalledInterval" | "maxStalledCount" | "runRetryDelay" | "drainDelay"
->;
+  "concurrency" | "lockDuration" | "stalledInterval" | "maxStalledCount" | "runRetryDelay"
+> & {
+  /** Seconds after which a worker that waits for a job looks by itself: nobody may be able to tell it. */
+  readonly drainDelay: number;
+};
 
 /** Queues share one connection, workers have one each. */
 export interface QueueBackend extends AsyncDisposable {
@@ -44,27 +50,51 @@ export interface QueueBackend extends AsyncDisposable {
 const SCHEMA = "bullmq";
 /** Measured: with a pool of its own each Queue of ten endpoints exhausts 100 connections; four serve them all. */
 const QUEUE_POOL_MAX = 4;
+/** One to ask on, and the one that BullMQ keeps to be told of jobs. */
+const WORKER_POOL_MAX = 2;
 const PING_KEPT_MS = 10_000;
-/** ioredis' own cap is 20 s, after which a worker resumed 18 s late. */
-const REDIS_RETRY_CAP_MS = 2_000;
+/** What we ask of Redis takes it milliseconds. */
+const REDIS_SILENCE_MS = 5_000;
+const STATEMENT_TIMEOUT_MS = 15_000;
+/** By then a server that lives has answered, if only that the statement took too long. */
+const POSTGRES_SILENCE_MS = STATEMENT_TIMEOUT_MS + 5_000;
+/** Of a connection on which nothing is asked, until the system asks the other side whether it is there. */
+const KEEP_ALIVE_AFTER_MS = 10_000;
 
-/** Connects nothing yet: connections open with the first queue or worker. */
-export function openQueueBackend(target: BackendTarget, onError: (error: Error) => void): QueueBackend {
-  return target.kind === "redis" ? openRedisBackend(target.url, onError) : openPostgresBackend(target.url, onError);
+/**
+ * Connects nothing yet: connections open with the first queue or worker. A server that vanished without a word answers
+ * nothing and ends nothing: a connection on which nothing comes back for `silenceMs`, unless given 5 s on Redis and 20 s on
+ * PostgreSQL, is given up. Adds then fail, and workers take jobs over a new one.
+ */
+export function openQueueBackend(
+  target: BackendTarget,
+  onError: (error: Error) => void,
+  silenceMs?: number,
+): QueueBackend {
+  return target.kind === "redis"
+    ? openRedisBackend(target.url, onError, silenceMs)
+    : openPostgresBackend(target.url, onError, silenceMs);
 }
 
-function openPostgresBackend(url: string, onError: (error: Error) => void): QueueBackend {
+function openPostgresBackend(
+  url: string,
+  onError: (error: Error) => void,
+  silenceMs = POSTGRES_SILENCE_MS,
+): QueueBackend {
   // The queue is an index that can be rebuilt, so its commits need not wait for the disk.
   const session = `-c synchronous_commit=off`;
   const { Client, ended } = createGuardedConnections();
-  const pool = new pg.Pool({
+  const common = {
     connectionString: url,
-    max: QUEUE_POOL_MAX,
     options: `${session} -c search_path=${SCHEMA}`,
-    connectionTimeoutMillis: 2_000,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: silenceMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     application_name: "branchward-queue",
     Client,
-  });
+  };
+  const pool = new pg.Pool({ ...common, max: QUEUE_POOL_MAX, connectionTimeoutMillis: 2_000 });
   const state = { closing: false };
   // On the way down the server may end connections first.
   pool.on("error", (error) => {
@@ -81,10 +111,19 @@ function openPostgresBackend(url: string, onError: (error: Error) => void): Queu
       return asQueue(queue);
     },
     createWorker(name, processor, settings) {
-      const connection = { connectionString: url, max: 1, schema: SCHEMA, options: session, Client };
-      const worker = new on.Worker<unknown>(name, processor, { ...settings, connection });
+      // Jobs that end together wait for the one connection, and by the same number for one to be made.
+      const own = new pg.Pool({ ...common, max: WORKER_POOL_MAX, connectionTimeoutMillis: silenceMs });
+      const { Worker } = withBackend(waitingAtMost(settings.drainDelay, createPostgresBackend));
+      const worker = new Worker<unknown>(name, processor, { ...settings, connection: asConnection(own) });
       worker.on("error", onError);
-      return worker;
+      return {
+        waitUntilReady: () => worker.waitUntilReady(),
+        isRunning: () => worker.isRunning(),
+        async close(force) {
+          await worker.close(force);
+          if (!own.ending) await own.end();
+        },
+      };
     },
     ping: () => pool.query("select 1").then(() => undefined),
     evictionPolicy: async () => null,
@@ -94,6 +133,18 @@ function openPostgresBackend(url: string, onError: (error: Error) => void): Queu
       await ended();
     },
   };
+}
+
+/**
+ * Workers that wait for a job no longer than this. BullMQ's own limit, where one is due later, is an hour on PostgreSQL: it
+ * counts on the connection breaking that a vanished server would tell it on, which behind a proxy it may never do.
+ */
+function waitingAtMost<B extends IQueueBackend, C>(
+  seconds: number,
+  factory: BackendFactory<B, C>,
+): BackendFactory<B, C> {
+  return (name, options, kind) =>
+    Object.defineProperty(factory(name, options, kind), "maximumBlockTimeout", { value: seconds });
 }
 
 /** The type of a queue names its backend, though what it does is the same on both. */
@@ -106,8 +157,16 @@ function asConnection(pool: pg.Pool): PostgresConnectionOptions {
   return pool as unknown as PostgresConnectionOptions;
 }
 
-function openRedisBackend(url: string, onError: (error: Error) => void): QueueBackend {
-  const shared = connectRedis(url, { enableOfflineQueue: false, maxRetriesPerRequest: 1 }, onError);
+function openRedisBackend(url: string, onError: (error: Error) => void, silenceMs = REDIS_SILENCE_MS): QueueBackend {
+  const shared = connectRedis(url, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    keepAlive: KEEP_ALIVE_AFTER_MS,
+    socketTimeout: silenceMs,
+    // ioredis asks anew what a lost connection was asked, and no longer counts its tries where the next one is silent too.
+    commandTimeout: 2 * silenceMs,
+  });
+  shared.on("error", onError);
   const owned: (Redis | Cluster)[] = [shared];
   const prefix = redisPrefix(url);
   const on = withBackend(createRedisBackend);
@@ -119,9 +178,16 @@ function openRedisBackend(url: string, onError: (error: Error) => void): QueueBa
       return queue;
     },
     createWorker(name, processor, settings) {
-      const connection = connectRedis(url, { maxRetriesPerRequest: null }, onError);
+      const connection = connectRedis(url, {
+        maxRetriesPerRequest: null,
+        keepAlive: KEEP_ALIVE_AFTER_MS,
+        // BullMQ makes a second one like it, to wait on, where nothing comes for as long as there is no job.
+        socketTimeout: settings.drainDelay * 1_000 + silenceMs,
+      });
+      connection.on("error", onError);
       owned.push(connection);
-      const worker = new on.Worker<unknown>(name, processor, { ...settings, connection, prefix });
+      const { Worker } = withBackend(waitingAtMost(settings.drainDelay, createRedisBackend));
+      const worker = new Worker<unknown>(name, processor, { ...settings, connection, prefix });
       worker.on("error", onError);
       return worker;
     },
@@ -135,76 +201,6 @@ function openRedisBackend(url: string, onError: (error: Error) => void): QueueBa
     async [Symbol.asyncDispose]() {
       for (const connection of owned) connection.disconnect();
     },
-  };
-}
-
-interface ConnectionBehaviour {
-  readonly enableOfflineQueue?: boolean;
-  readonly maxRetriesPerRequest: number | null;
-}
-
-/** A Cluster keeps all keys of a queue in one slot by the braces. */
-function redisPrefix(url: string): string {
-  return url.includes(",") ? "{branchward}" : "branchward";
-}
-
-function retryStrategy(times: number): number {
-  return Math.min(times * 100, REDIS_RETRY_CAP_MS);
-}
-
-/**
- * `redis://`, `rediss://`, `redis-sentinel://[user:password@]host:port[,host:port…]/master[/db]`, or a comma-separated list for Cluster.
- */
-function connectRedis(url: string, options: ConnectionBehaviour, onError: (error: Error) => void): Redis | Cluster {
-  const common = { ...options, retryStrategy };
-  const connection = url.startsWith("redis-sentinel://")
-    ? new Redis({ ...common, ...parseSentinelUrl(url) })
-    : url.includes(",")
-      ? new Cluster(url.split(","), { redisOptions: common, clusterRetryStrategy: retryStrategy })
-      : new Redis({ ...common, ...parseRedisUrl(url) });
-  connection.on("error", onError);
-  return connection;
-}
-
-function parseRedisUrl(url: string): RedisAddress {
-  const { protocol, hostname, port, username, password, pathname } = new URL(url);
-  const db = pathname.slice(1);
-  return {
-    host: hostname.replace(/^\[|\]$/gu, ""),
-    port: port === "" ? 6379 : Number(port),
-    ...(protocol === "rediss:" ? { tls: {} } : {}),
-    ...(username === "" ? {} : { username: decodeURIComponent(username) }),
-    ...(password === "" ? {} : { password: decodeURIComponent(password) }),
-    ...(db === "" ? {} : { db: Number(db) }),
-  };
-}
-
-interface RedisAddress {
-  readonly host?: string;
-  readonly port?: number;
-  readonly tls?: object;
-  readonly username?: string;
-  readonly password?: string;
-  readonly db?: number;
-  readonly name?: string;
-  readonly sentinels?: { host: string; port: number }[];
-}
-
-function parseSentinelUrl(url: string): RedisAddress {
-  const match = /^redis-sentinel:\/\/(?:([^:@]*):([^@]*)@)?([^/]+)\/([^/]+)(?:\/(\d+))?$/u.exec(url);
-  const [, username, password, hosts, name, db] = match ?? [];
-  if (hosts === undefined || name === undefined) {
-    throw new Error("REDIS_URL: expected redis-sentinel://[user:password@]host:port[,host:port…]/master[/db]");
-  }
-  return {
-    sentinels: hosts.split(",").map((address) => {
-      const [host = "", port = "26379"] = address.split(":");
-      return { host, port: Number(port) };
-    }),
-    name,
-    ...(db === undefined ? {} : { db: Number(db) }),
-    ...(password === undefined ? {} : { password: decodeURIComponent(password) }),
-    ...(username ? { username: decodeURIComponent(username) } : {}),
   };
 }
 

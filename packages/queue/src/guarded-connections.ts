@@ -1,5 +1,4 @@
 /** Connections to PostgreSQL of which one knows when they have ended: pg's pools say that they have while goodbyes are on their way. */
-import { setTimeout } from "node:timers/promises";
 import pg from "pg";
 
 export interface GuardedConnections {
@@ -9,7 +8,7 @@ export interface GuardedConnections {
   readonly ended: () => Promise<void>;
 }
 
-/** A server that is away says no goodbye. */
+/** A server that is away says no goodbye: the connection is cut then. */
 const FAREWELL_MS = 2_000;
 
 export function createGuardedConnections(): GuardedConnections {
@@ -25,7 +24,11 @@ export function createGuardedConnections(): GuardedConnections {
     override end(): Promise<void>;
     override end(callback: (error: Error) => void): void;
     override end(callback?: (error: Error) => void): Promise<void> {
-      const ended = super.end().finally(() => ending.delete(ended));
+      const late = setTimeout(() => this.connection.stream.destroy(), FAREWELL_MS);
+      const ended = super.end().finally(() => {
+        clearTimeout(late);
+        ending.delete(ended);
+      });
       ending.add(ended);
       // pg's pool asks for a callback, which it calls without an error.
       if (callback !== undefined) void ended.then(callback as () => void);
@@ -36,10 +39,7 @@ export function createGuardedConnections(): GuardedConnections {
   return {
     Client: GuardedClient,
     async ended() {
-      const patience = new AbortController();
-      const late = setTimeout(FAREWELL_MS, undefined, { signal: patience.signal }).catch(() => undefined);
-      await Promise.race([Promise.all(ending), late]);
-      patience.abort();
+      await Promise.all(ending);
     },
   };
 }

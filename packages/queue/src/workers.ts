@@ -46,7 +46,7 @@ const SETTINGS: WorkerSettings = {
   stalledInterval: 5_000,
   maxStalledCount: 3,
   runRetryDelay: 1_000,
-  drainDelay: 30,
+  drainDelay: 10,
 };
 const SYSTEM_CONCURRENCY = 4;
 /**
