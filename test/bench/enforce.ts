@@ -42,7 +42,7 @@ export async function benchDecisions(directory: string): Promise<ReadonlyMap<str
   const silent = { info: () => undefined, warn: () => undefined };
   await using postgres = await startEmbeddedPostgres({ dataDir: join(directory, "decisions"), log: silent });
   await using connection = connectDatabase({ url: postgres.url, max: 10, onError: () => undefined });
-  await migrateStore(connection.db);
+  await migrateStore(connection);
   await fill(connection);
   await using listener = await startApi(postgres.url, connection.db);
   const ask = async (path: string, init: RequestInit): Promise<void> => {

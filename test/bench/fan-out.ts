@@ -47,7 +47,7 @@ export async function benchFanOut(directory: string): Promise<FanOutFigures> {
   await using postgres = await startEmbeddedPostgres({ dataDir: join(directory, "fan-out"), log: silent });
   await using connection = connectDatabase({ url: postgres.url, max: 4, onError: () => undefined });
   const { db, pool } = connection;
-  await migrateStore(db);
+  await migrateStore(connection);
   const target = { kind: "postgres", url: postgres.url } as const;
   await migrateQueue(target);
   await using backend = openQueueBackend(target, () => undefined);

@@ -26,7 +26,7 @@ export async function benchLists(directory: string): Promise<ReadonlyMap<string,
   const silent = { info: () => undefined, warn: () => undefined };
   await using postgres = await startEmbeddedPostgres({ dataDir: join(directory, "lists"), log: silent });
   await using connection = connectDatabase({ url: postgres.url, max: 4, onError: () => undefined });
-  await migrateStore(connection.db);
+  await migrateStore(connection);
   await fill(connection.pool);
   const figures = new Map<string, ReturnType<typeof summarize>>();
   for (const [question, filter] of Object.entries(QUESTIONS)) {

@@ -50,7 +50,7 @@ export async function benchPlan(directory: string): Promise<ReadonlyMap<string, 
   const silent = { info: () => undefined, warn: () => undefined };
   await using postgres = await startEmbeddedPostgres({ dataDir: join(directory, "plan"), log: silent });
   await using connection = connectDatabase({ url: postgres.url, max: 4, onError: () => undefined });
-  await migrateStore(connection.db);
+  await migrateStore(connection);
   await fill(connection.pool);
   const base = { text: benchPolicy(""), file: "branchward.yaml", author: "bench", origin: "file" } as const;
   await proposePolicy(connection.db, ["directory", "hg"], base);

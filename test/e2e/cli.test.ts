@@ -349,6 +349,9 @@ describe("the command line", () => {
     expect(JSON.parse(first.stdout)).toMatchObject({ applied: expect.arrayContaining([expect.any(String)]) });
     const second = await run(["migrate", "--json"], env);
     expect(JSON.parse(second.stdout)).toMatchObject({ applied: [], queueSchemaVersion: expect.any(Number) });
+    const away = await run(["migrate"], { DATABASE_URL: "postgres://nobody@127.0.0.1:1/none" });
+    expect(away).toMatchObject({ code: 1, stdout: "" });
+    expect(away.stderr).toMatch(/^branchward: the database of DATABASE_URL cannot be reached: [^\n]*\n$/u);
     await system.database.pool.query(`drop database ${name} with (force)`);
   });
 

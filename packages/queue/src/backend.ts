@@ -204,12 +204,25 @@ function openRedisBackend(url: string, onError: (error: Error) => void, silenceM
   };
 }
 
-/** Applies BullMQ's own migrations; returns the schema version reached. A no-op on Redis. */
+/**
+ * Applies BullMQ's own migrations, in the time that they take and that another process takes for them; returns the schema
+ * version reached. A no-op on Redis.
+ */
 export async function migrateQueue(target: BackendTarget): Promise<number> {
   if (target.kind === "redis") return 0;
-  const client = new pg.Client({ connectionString: target.url });
+  const client = new pg.Client({
+    connectionString: target.url,
+    connectionTimeoutMillis: 2_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
+    application_name: "branchward-migrate",
+  });
+  // What it was asked is told; without a listener it would end the process as well.
+  client.on("error", () => undefined);
   await client.connect();
   try {
+    // The server may have its own for whoever names none.
+    await client.query("set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0");
     return await runMigrations(client, SCHEMA);
   } finally {
     await client.end();

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import pg from "pg";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { migrateQueue, openQueueBackend } from "./backend.ts";
 import { createQueues } from "./queues.ts";
 import { idle } from "./testing.ts";
@@ -49,8 +49,30 @@ describe("the queue's connections to PostgreSQL", () => {
     const url = new URL(server);
     url.pathname = `/${name}`;
     url.port = String((way.address() as AddressInfo).port);
-    return { target: { kind: "postgres", url: url.href } as const, open };
+    return { target: { kind: "postgres", url: url.href } as const, open, name };
   }
+
+  it("wait for another process that migrates, however long, also where the server lets no statement take long", async () => {
+    const { target, name } = await openSlowWay();
+    const other = new pg.Client({ connectionString: target.url });
+    await other.connect();
+    // The lock by which BullMQ's migrations are one at a time.
+    await other.query("select pg_advisory_lock(x'42554c4c'::int, hashtext('bullmq'))");
+    await other.query(`alter database ${name} set statement_timeout = 100`);
+    const migrated = migrateQueue(target);
+    await vi.waitFor(
+      async () => {
+        const { rowCount } = await other.query(
+          `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+           and clock_timestamp() - query_start > interval '200 ms'`,
+        );
+        expect(rowCount).toBe(1);
+      },
+      { timeout: 20_000 },
+    );
+    await other.end();
+    expect(await migrated).toBeGreaterThan(0);
+  });
 
   it("have ended when all is closed: what comes next is the end of the server, of which none of them tells", async () => {
     const { target, open } = await openSlowWay();

@@ -288,7 +288,7 @@ export {
   lockPolicyShared,
 } from "./locks.ts";
 export type { MemberSet, SyncMember } from "./scopes/member-sets.ts";
-export { listPendingMigrations, migrateStore } from "./migrate.ts";
+export { listPendingMigrations, type MigrateOptions, migrateStore } from "./migrate.ts";
 export {
   type Channel,
   createNotifier,

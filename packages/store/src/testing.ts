@@ -42,7 +42,7 @@ async function ensureTemplate(admin: pg.Client, serverUrl: string): Promise<stri
     await admin.query(`create database ${draft}`);
     {
       await using connection = connectDatabase({ url: withDatabase(serverUrl, draft), max: 1, onError: rethrow });
-      await migrateStore(connection.db);
+      await migrateStore(connection);
     }
     await admin.query(`alter database ${draft} rename to ${template}`);
     return template;

@@ -1,16 +1,9 @@
 /** What a process of Branchward stands on: the record in PostgreSQL, and the queue beside it or on Redis. */
-import { UnavailableError } from "@branchward/core";
-import {
-  type BackendTarget,
-  createQueues,
-  migrateQueue,
-  openQueueBackend,
-  type QueueBackend,
-  type Queues,
-} from "@branchward/queue";
-import { type Environment, isDatabaseAway, type Logger } from "@branchward/runtime";
+import { type BackendTarget, createQueues, openQueueBackend, type QueueBackend, type Queues } from "@branchward/queue";
+import { type Environment, type Logger } from "@branchward/runtime";
 import { startEmbeddedPostgres } from "@branchward/runtime/postgres";
-import { connectDatabase, type Database, migrateStore, type Notifications, openNotifications } from "@branchward/store";
+import { connectDatabase, type Database, type Notifications, openNotifications } from "@branchward/store";
+import { migrateRecord, migrateWork } from "./migrations.ts";
 
 export interface OpenedRecord extends AsyncDisposable {
   readonly db: Database;
@@ -30,16 +23,13 @@ export async function openRecord({ databaseUrl, dataDir }: Environment, log: Log
   const embedded = databaseUrl === undefined ? stack.use(await startEmbeddedPostgres({ dataDir, log })) : undefined;
   const url = databaseUrl ?? embedded?.url ?? "";
   const onError = (error: Error): void => log.warn({ err: error }, "database connection");
-  const { db } = stack.use(connectDatabase({ url, max: POOL_MAX, onError }));
-  await migrateStore(db).catch((cause: unknown) => {
-    if (!isDatabaseAway(cause)) throw cause;
-    throw new UnavailableError(`the database of DATABASE_URL cannot be reached: ${String(cause)}`, { cause });
-  });
+  const connection = stack.use(connectDatabase({ url, max: POOL_MAX, onError }));
+  await migrateRecord(connection, log);
   const notifications = stack.use(await openNotifications(url, onError));
   const held = stack.move();
   const ended = embedded?.ended ?? new Promise<never>(() => undefined);
   return {
-    db,
+    db: connection.db,
     url,
     notifications,
     notes: embedded?.notes ?? [],
@@ -62,7 +52,7 @@ export async function openWork(
 ): Promise<OpenedWork> {
   const target: BackendTarget =
     redisUrl === undefined ? { kind: "postgres", url: databaseUrl } : { kind: "redis", url: redisUrl };
-  await migrateQueue(target);
+  await migrateWork(target, log);
   await using stack = new AsyncDisposableStack();
   const backend = stack.use(openQueueBackend(target, (error) => log.warn({ err: error }, "queue connection")));
   const queues = stack.use(createQueues(backend, endpoints));

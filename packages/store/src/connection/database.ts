@@ -1,4 +1,4 @@
-import { Kysely, PostgresDialect, type Transaction } from "kysely";
+import { CompiledQuery, Kysely, PostgresDialect, type Transaction } from "kysely";
 import pg from "pg";
 import { BatchedSocket } from "./batched-socket.ts";
 import { withPreparedStatements } from "./prepared-statements.ts";
@@ -7,6 +7,9 @@ import type { Tables } from "../tables.ts";
 export type Database = Kysely<Tables>;
 /** What a query takes first: a database or an open transaction. */
 export type Queryable = Database | Transaction<Tables>;
+
+/** Of a connection on which nothing is asked, until the system asks the other side whether it is there. */
+const KEEP_ALIVE_AFTER_MS = 10_000;
 
 export interface DatabaseConnection extends AsyncDisposable {
   readonly db: Database;
@@ -73,4 +76,34 @@ export function connectDatabase({ url, max, silenceMs = SILENCE_MS, onError }: C
       return db.destroy();
     },
   };
+}
+
+/**
+ * Two connections to the same database, whose statements take the time they need, whatever the server's own settings are: an
+ * index of a large table takes minutes, and who waits for another's waits as long. A server that is gone ends them still.
+ */
+export function connectWithoutDeadlines({ pool }: DatabaseConnection): DatabaseConnection {
+  const { connectionString } = pool.options;
+  const unhurried = new pg.Pool({
+    ...(connectionString === undefined ? {} : { connectionString }),
+    max: 2,
+    connectionTimeoutMillis: 2_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
+    application_name: "branchward-migrate",
+  });
+  // Whoever waits for an answer on a broken connection is told; without a listener it would end the process as well.
+  unhurried.on("error", () => undefined);
+  unhurried.on("connect", (client) => client.on("error", () => undefined));
+  const db = new Kysely<Tables>({
+    dialect: new PostgresDialect({
+      pool: unhurried,
+      onCreateConnection: async (connection) => {
+        for (const setting of ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]) {
+          await connection.executeQuery(CompiledQuery.raw(`set ${setting} = 0`));
+        }
+      },
+    }),
+  });
+  return { db, pool: unhurried, [Symbol.asyncDispose]: () => db.destroy() };
 }
