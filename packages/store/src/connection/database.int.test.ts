@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openTestDatabase } from "../testing.ts";
 import { connectDatabase, type Database } from "./database.ts";
+import { notify, openNotifications } from "./notifications.ts";
 
 /** A way to a server behind which it can vanish as a host does that loses its power: open connections stay, and nothing comes on them. */
 async function openWay(stack: AsyncDisposableStack, url: string) {
@@ -47,5 +48,19 @@ describe("a server that vanished without a word", () => {
     expect(asked.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
     // Who asks within the same turn may still be given a connection that is about to close.
     await vi.waitFor(async () => expect((await ask(db)).rows).toEqual([{ answer: 42 }]));
+  });
+
+  test("is listened to no more, but to the one that took over, of which listeners are told", async () => {
+    const { db, url } = stack.use(await openTestDatabase());
+    const way = await openWay(stack, url);
+    const notifications = stack.use(await openNotifications(way.url, () => undefined, 200));
+    const told: string[] = [];
+    notifications.subscribe("scopes", (payload) => told.push(payload));
+    await notify(db, "scopes", "before");
+    await vi.waitFor(() => expect(told).toEqual(["before"]));
+    way.vanish();
+    await vi.waitFor(() => expect(told).toEqual(["before", ""]), { timeout: 20_000 });
+    await notify(db, "scopes", "after");
+    await vi.waitFor(() => expect(told).toEqual(["before", "", "after"]));
   });
 });

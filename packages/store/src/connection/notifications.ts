@@ -4,11 +4,14 @@ import pg from "pg";
 import type { Queryable } from "./database.ts";
 import { prepared } from "./prepared-statements.ts";
 
+const CHANNELS = ["scopes", "registry"] as const;
 /** Channels: `scopes` a verdict changed, `registry` a delivery was recorded; payload an incarnation id or empty. */
-export type Channel = "scopes" | "registry";
+export type Channel = (typeof CHANNELS)[number];
 
 const PREFIX = "branchward_";
 const RECONNECT_MS = 1_000;
+/** A server that vanished without a word tells of nothing, as one does to whom nothing happens: it has to be asked. */
+const ASK_EVERY_MS = 10_000;
 
 export async function notify(trx: Queryable, channel: Channel, payload: string): Promise<void> {
   await sql`${prepared}select pg_notify(${PREFIX + channel}, ${payload})`.execute(trx);
@@ -50,12 +53,16 @@ export interface Notifications extends AsyncDisposable {
   subscribe(channel: Channel, callback: (payload: string) => void): () => void;
 }
 
-/** Listens on one connection of its own and re-establishes it when it drops. */
-export async function openNotifications(url: string, onError: (error: Error) => void): Promise<Notifications> {
-  const callbacks = new Map<string, Set<(payload: string) => void>>([
-    [PREFIX + "scopes", new Set()],
-    [PREFIX + "registry", new Set()],
-  ]);
+/**
+ * Listens on one connection of its own and re-establishes it when it drops. The server is asked every so often, 10 s unless
+ * given, whether it is there; one that has not answered by the next time is gone.
+ */
+export async function openNotifications(
+  url: string,
+  onError: (error: Error) => void,
+  askEveryMs = ASK_EVERY_MS,
+): Promise<Notifications> {
+  const callbacks = createCallbacks();
   const state: { closed: boolean; client: pg.Client | undefined; timer: NodeJS.Timeout | undefined } = {
     closed: false,
     client: undefined,
@@ -63,18 +70,18 @@ export async function openNotifications(url: string, onError: (error: Error) => 
   };
 
   async function connect(): Promise<void> {
-    const client = new pg.Client({ connectionString: url, keepAlive: true, application_name: "branchward-listen" });
-    client.on("notification", ({ channel, payload }) => {
-      for (const callback of callbacks.get(channel) ?? []) callback(payload ?? "");
-    });
+    const client = createListener(url, askEveryMs);
+    client.on("notification", ({ channel, payload }) => callbacks.call(channel, payload ?? ""));
     client.on("error", (error) => {
       if (!state.closed) onError(error);
       reconnectLater(client);
     });
     client.on("end", () => reconnectLater(client));
     await client.connect();
-    for (const channel of callbacks.keys()) await client.query(`listen ${channel}`);
+    await listen(client);
+    if (state.closed) return client.end();
     state.client = client;
+    askNowAndThen(client, askEveryMs);
   }
 
   function reconnectLater(client: pg.Client): void {
@@ -85,9 +92,7 @@ export async function openNotifications(url: string, onError: (error: Error) => 
 
   function reconnect(): void {
     connect().then(
-      () => {
-        for (const set of callbacks.values()) for (const callback of set) callback("");
-      },
+      () => CHANNELS.forEach((channel) => callbacks.call(PREFIX + channel, "")),
       (error: Error) => {
         onError(error);
         if (!state.closed) state.timer = setTimeout(reconnect, RECONNECT_MS);
@@ -97,15 +102,60 @@ export async function openNotifications(url: string, onError: (error: Error) => 
 
   await connect();
   return {
-    subscribe(channel, callback) {
-      const set = callbacks.get(PREFIX + channel);
-      set?.add(callback);
-      return () => set?.delete(callback);
-    },
+    subscribe: callbacks.add,
     async [Symbol.asyncDispose]() {
       state.closed = true;
       clearTimeout(state.timer);
       await state.client?.end();
     },
   };
+}
+
+interface Callbacks {
+  readonly add: Notifications["subscribe"];
+  /** Those of a channel, by its name in PostgreSQL. */
+  readonly call: (name: string, payload: string) => void;
+}
+
+function createCallbacks(): Callbacks {
+  const byName = new Map<string, Set<(payload: string) => void>>(
+    CHANNELS.map((channel) => [PREFIX + channel, new Set()]),
+  );
+  return {
+    add(channel, callback) {
+      const callbacks = byName.get(PREFIX + channel);
+      callbacks?.add(callback);
+      return () => callbacks?.delete(callback);
+    },
+    call(name, payload) {
+      for (const callback of byName.get(name) ?? []) callback(payload);
+    },
+  };
+}
+
+function createListener(url: string, silenceMs: number): pg.Client {
+  return new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 2_000,
+    query_timeout: silenceMs,
+    application_name: "branchward-listen",
+  });
+}
+
+/** Leaves no connection behind where it fails. */
+async function listen(client: pg.Client): Promise<void> {
+  try {
+    for (const channel of CHANNELS) await client.query(`listen ${PREFIX}${channel}`);
+  } catch (error) {
+    client.connection.stream.destroy();
+    throw error;
+  }
+}
+
+/** Until the connection ends, which it does where no answer comes. */
+function askNowAndThen(client: pg.Client, everyMs: number): void {
+  const timer = setInterval(() => {
+    client.query("select").catch(() => client.connection.stream.destroy());
+  }, everyMs);
+  client.on("end", () => clearInterval(timer));
 }
