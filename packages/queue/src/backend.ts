@@ -1,4 +1,5 @@
 /** Which datastore BullMQ stands on: Redis through ioredis, or PostgreSQL. Nothing else of the product knows. */
+import { once } from "node:events";
 import {
   type BackendFactory,
   createPostgresBackend,
@@ -194,6 +195,8 @@ function openRedisBackend(url: string, onError: (error: Error) => void, silenceM
     // PING is answered by a Redis that is full, and by a replica, which take no job.
     ping: () => shared.set(`${prefix}:ping`, "", "PX", PING_KEPT_MS).then(() => undefined),
     async evictionPolicy() {
+      // Asked at once, as by whoever wants to know nothing else: nothing is sent before there is a connection.
+      if (shared.status !== "ready") await once(shared, "ready");
       // Managed services refuse CONFIG; INFO tells as well.
       const info = await shared.info("memory");
       return /^maxmemory_policy:(\S+)/mu.exec(info)?.[1] ?? null;

@@ -71,6 +71,11 @@ describe.each(["postgres", "redis"] as const)("the queue on %s", (kind) => {
 
   const event = (scopeId: string, endpoint = "a") => ({ scopeId, endpoint, lane: "event" }) as const;
 
+  it("tells how the datastore makes room, also where that is all that it is asked", async () => {
+    await using backend = openQueueBackend(context.target, () => undefined);
+    expect(await backend.evictionPolicy()).toBe(kind === "redis" ? "noeviction" : null);
+  });
+
   it("brings a job to its processor", async () => {
     const seen: string[] = [];
     await start({ "scope.reconcile": async ({ scopeId }) => void seen.push(scopeId) });
