@@ -269,6 +269,7 @@ export {
 } from "./directory/clients.ts";
 export type { DirectoryContext } from "./directory/context.ts";
 export { parseFence } from "./directory/fence.ts";
+export { INACTIVE_MEMBER } from "./directory/groups.ts";
 export { createDirectory } from "./directory/directory.ts";
 export { findGroup, findUserByUserName, listUsersById } from "./directory/read.ts";
 export {

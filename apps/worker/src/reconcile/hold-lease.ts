@@ -38,9 +38,14 @@ export function createWriteGuard(db: Database, lease: Lease, loadedAt: Date): Wr
     async check() {
       await holdLease(db, lease);
       if (adding.size === 0 || !(await listEndedUsers(db, loadedAt)).some((userId) => adding.has(userId))) return;
-      throw new UnavailableError("somebody who was to be added is deactivated by now", { code: OVERTAKEN });
+      throw overtaken();
     },
   };
+}
+
+/** `overtaken`: somebody whom the run was to add is not active any more. */
+export function overtaken(): UnavailableError {
+  return new UnavailableError("somebody who was to be added is deactivated by now", { code: OVERTAKEN });
 }
 
 /** The code of a run that is given back: what it goes by is no longer so. */

@@ -17,6 +17,7 @@ import type { ScimClient } from "@branchward/scim";
 import {
   forgetGroupIntent,
   type GroupBinding,
+  INACTIVE_MEMBER,
   type Lease,
   openLedgerEntries,
   recordGroupIntents,
@@ -26,7 +27,7 @@ import { applyOperation, readGroup } from "../endpoint/endpoint.ts";
 import { createVersions, type Versions } from "../endpoint/versions.ts";
 import { isUuid } from "../is-uuid.ts";
 import { addLedgerMembers, type ChosenPlan, choosePlan } from "./choose-plan.ts";
-import { createWriteGuard, holdLease, leaseLost, type WriteGuard } from "./hold-lease.ts";
+import { createWriteGuard, holdLease, leaseLost, overtaken, type WriteGuard } from "./hold-lease.ts";
 import { type LedgerView, listIntended } from "./plan-ledger.ts";
 import type { LoadedScope } from "./load-scope.ts";
 import { type KnownGroup, readActual, readBound } from "./read-actual.ts";
@@ -273,8 +274,8 @@ async function writePlan(
         } catch (error) {
           if (operation.kind === "createGroup") await noteRefusal(run, operation.entitlement, error);
           // Whoever took the lease has seen to the scope: trying again is theirs.
-          if (isStaleFence(error)) await holdLease(run.db, run.lease);
-          throw error;
+          if (isRefusedAs(error, "staleFence")) await holdLease(run.db, run.lease);
+          throw run.endpoint.builtin && isRefusedAs(error, INACTIVE_MEMBER) ? overtaken() : error;
         }
       }),
     );
@@ -286,8 +287,8 @@ async function writePlan(
   return created;
 }
 
-function isStaleFence(error: unknown): boolean {
-  return error instanceof AppError && error.details["scimType"] === "staleFence";
+function isRefusedAs(error: unknown, scimType: string): boolean {
+  return error instanceof AppError && error.details["scimType"] === scimType;
 }
 
 /** Groups of what was merged were written under its own lease, and its tokens count for themselves. */

@@ -73,6 +73,25 @@ describe("entitlement groups (rule C7)", () => {
     expect(await directory.request(internal, `DELETE /Groups/${id}`)).toMatchObject({ status: 403 });
   });
 
+  it("take nobody in who is deactivated, whatever else the write is about, and keep who was", async () => {
+    const [gone, active] = [await directory.createUser(), await directory.createUser()];
+    const id = await directory.create(
+      internal,
+      "/Groups",
+      entitlementBody(directory.unique("incarnation"), { members: [{ value: gone }] }),
+    );
+    await directory.request(okta, `PATCH /Users/${gone}`, patchBody({ op: "replace", path: "active", value: false }));
+    const add = (...members: readonly string[]) =>
+      patchBody({ op: "add", path: "members", value: members.map((value) => ({ value })) });
+    expect(await directory.request(internal, `PATCH /Groups/${id}`, add(active, gone))).toMatchObject({ status: 200 });
+    const other = await directory.create(internal, "/Groups", entitlementBody(directory.unique("incarnation")));
+    const refused = { status: 412, json: { scimType: "inactiveMember" } };
+    expect(await directory.request(internal, `PATCH /Groups/${other}`, add(active, gone))).toMatchObject(refused);
+    expect(await directory.listMembers(other)).toEqual([]);
+    const born = entitlementBody(directory.unique("incarnation"), { members: [{ value: gone }] });
+    expect(await directory.request(internal, "POST /Groups", born)).toMatchObject(refused);
+  });
+
   it("raise no directory change", async () => {
     const user = await directory.createUser();
     directory.committed.length = 0;

@@ -39,6 +39,9 @@ import type { DirectoryTables, GroupKind } from "./tables.ts";
 type GroupTable = DirectoryTables["directory_groups"];
 type GroupRow = Selectable<GroupTable>;
 
+/** `scimType` of an addition to an entitlement group that comes after the user's deactivation. */
+export const INACTIVE_MEMBER = "inactiveMember";
+
 const noMembershipChange: MembershipChange = { added: [], removed: [] };
 
 /** Provisioned and entitlement groups of the directory. */
@@ -214,7 +217,22 @@ async function changeMembers(
   groupId: string,
   delta: MemberDelta | undefined,
 ): Promise<MembershipChange> {
-  return delta === undefined ? noMembershipChange : applyMemberDelta(trx, { context, groupId, delta });
+  if (delta === undefined) return noMembershipChange;
+  const change = await applyMemberDelta(trx, { context, groupId, delta });
+  if (context.kind === "internal") await requireActive(trx, change.added);
+  return change;
+}
+
+/**
+ * Access is given to nobody who is deactivated, though a run that read the directory before may still want it (rule C3).
+ * @throws ScimError 412
+ */
+async function requireActive(trx: Queryable, userIds: readonly string[]): Promise<void> {
+  if (userIds.length === 0) return;
+  const { rows } = await sql<{ id: string }>`${prepared}
+    select id from directory_users where id = any(${userIds}::uuid[]) and not active limit 1`.execute(trx);
+  const [inactive] = rows;
+  if (inactive !== undefined) throw new ScimError(412, `user ${inactive.id} is not active`, INACTIVE_MEMBER);
 }
 
 /** A write that changes nothing still shows that a newer lease is at work. */
