@@ -52,9 +52,9 @@ describe("a write to a group that was read (rule C4)", () => {
     ["new members", (groupId) => ({ kind: "addMembers", entitlement, groupId, additions: [addition] })],
     ["fewer members", (groupId) => ({ kind: "removeMembers", entitlement, groupId, removals: [removal] })],
     ["its end", (groupId) => ({ kind: "deleteGroup", entitlement, groupId })],
-  ])("bears the lease's token, and is refused where another wrote since: %s", async (_, toOperation) => {
+  ])("names the lease that it is made under, and is refused where another wrote since: %s", async (_, toOperation) => {
     await using stack = new AsyncDisposableStack();
-    const fences: (string | undefined)[] = [];
+    const leases: (readonly (string | undefined)[])[] = [];
     const provider = createScimProvider<undefined>({
       store: createMemoryStore(),
       types: [createUserType(), createGroupType()],
@@ -64,7 +64,8 @@ describe("a write to a group that was read (rule C4)", () => {
     const { url } = stack.use(
       await serveProvider({
         handle(request) {
-          if (request.method !== "GET") fences.push(request.headers["branchward-fence"]);
+          const { "branchward-fence": fence, "branchward-scope": scope } = request.headers;
+          if (request.method !== "GET") leases.push([scope, fence]);
           return provider.handle(request);
         },
       }),
@@ -80,6 +81,6 @@ describe("a write to a group that was read (rule C4)", () => {
       details: { status: 412 },
     });
     expect((await client.getGroup(id)).members).toMatchObject([{ value: alice }]);
-    expect(fences.at(-1)).toBe("7");
+    expect(leases.at(-1)).toEqual([lease.scopeId, "7"]);
   });
 });
